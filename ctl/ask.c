@@ -31,7 +31,7 @@ void question_add(struct buf *path, const char *name, const char *value)
 
 /* ---- asking ---- */
 
-/* While the answer is early: so often it is asked for again. */
+/* How often, and how many ms apart, an incomplete answer is asked for again. */
 enum { PATIENCE = 10, STEP_MS = 200 };
 
 static int fetch_ripe(const char *admin, const struct question *question, struct buf *body,
@@ -51,7 +51,7 @@ static int fetch_ripe(const char *admin, const struct question *question, struct
     return err;
 }
 
-/* The proxy says what is wrong with the question. */
+/* Prints what the proxy says is wrong with the question. */
 static int say_refusal(struct span json)
 {
     json_t *root = json_loadb(json.at ? json.at : "", json.len, 0, NULL);

@@ -1,6 +1,6 @@
 /*
- * The daemons check their configuration themselves: `check` runs the one that belongs to the file,
- * so that no second set of rules can differ from what will be loaded.
+ * The daemons check their configuration themselves: `check` runs the program that the file is for,
+ * so that the check cannot differ from what will happen when the file is loaded.
  */
 #include "ctl/program.h"
 #include "ctl/verbs.h"
@@ -51,7 +51,7 @@ static enum ctl_program detect_file(const char *path)
 
 /* ---- JSON ---- */
 
-/* Cuts ":12" off *rest; false leaves it. */
+/* Removes ":12" from the front of *rest. False: it is not there, and nothing is removed. */
 static bool cut_number(struct span *rest, uint64_t *out)
 {
     struct span after = *rest;
@@ -68,8 +68,8 @@ static bool cut_number(struct span *rest, uint64_t *out)
     return true;
 }
 
-/* A line of the log: it begins with the time, to the millisecond, and a level. Errors of checking
- * are none. */
+/* Is it a line of the log, which begins with the time in milliseconds and a level? Errors of the
+ * check are not. */
 static bool is_log_line(struct span line)
 {
     enum { TIME_LEN = sizeof("2026-11-29T20:32:02.728Z ") - 1 };
@@ -79,7 +79,7 @@ static bool is_log_line(struct span line)
            (span_starts(rest, SPAN("warn ")) || span_starts(rest, SPAN("info ")));
 }
 
-/* *note: it is no error, but something that is likely not meant. */
+/* *note: the line is not an error, but a hint at something probably not intended. */
 static json_t *line_json(const char *file, struct span line, bool *note)
 {
     json_t *error = json_object();

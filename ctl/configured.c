@@ -34,7 +34,7 @@ static int load(const char *file, struct settings **out, struct buf *why)
     char program[] = "larderctl", option[] = "--config", path[PATH_MAX];
     char *arguments[] = {program, option, path, NULL};
 
-    snprintf(path, sizeof(path), "%s", file); /* it was opened: it fits */
+    snprintf(path, sizeof(path), "%s", file); /* it could be opened, so its path is short enough */
     return settings_load(3, arguments, why, out);
 }
 

@@ -1,7 +1,7 @@
 /*
- * A file, or the configuration that a daemon was started with, against what is in force. The daemon
- * tells its settings and how it was started; its program, run once more by the same words, tells
- * those of the files as they are now.
+ * Compares a file, or the files that a daemon was started with, with the configuration in force.
+ * The daemon reports its settings and how it was started; its program, run again with the same
+ * arguments, prints the settings of the files as they are now.
  */
 #include "ctl/fetch.h"
 #include "ctl/program.h"
@@ -37,9 +37,9 @@ int diff_settings(struct span before, struct span after, struct buf *out)
     return err;
 }
 
-/* ---- what the files say ---- */
+/* ---- the settings of the files ---- */
 
-/* The words by which the daemon was started, with another file. */
+/* The arguments with which the daemon was started, with another file. */
 static size_t words_with(const struct conf_command *command, const char *file, const char **out)
 {
     size_t count = 0;

@@ -1,4 +1,5 @@
-/* dns - `larderctl dns`, `drain` and `undrain`: the replicas, and who gets no new clients. */
+/* dns - `larderctl dns`, `drain` and `undrain`: the replicas, and which of them get no new
+ * clients. */
 #include "base/err.h"
 #include "ctl/ask.h"
 #include "ctl/fetch.h"
@@ -9,7 +10,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-enum { REMARK = 4 }; /* how far what is said of a replica stands to the right */
+enum { REMARK = 4 }; /* columns that remarks about a replica are indented by */
 
 static double real(const json_t *object, const char *name)
 {
@@ -35,7 +36,7 @@ static void show_replica_load(const json_t *row, size_t from, struct buf *out)
     buf_printf(out, "\n");
 }
 
-/* Whether it is too full for some of its clients, and why it is not up. */
+/* Shows whether the replica has too many clients for its weight, and why it is not up. */
 static void show_remarks(const json_t *row, struct buf *out)
 {
     double share = 100 * real(row, "of_fair_share");
@@ -77,7 +78,7 @@ static void show_replica(const json_t *row, uint64_t answers, struct buf *out)
     show_remarks(row, out);
 }
 
-/* How much of nearness is measured. */
+/* Shows for how many clients the nearest replica was measured. */
 static void show_measured(const json_t *measured, uint64_t steered, struct buf *out)
 {
     show_label(out, "measured");
@@ -94,7 +95,7 @@ static void show_measured(const json_t *measured, uint64_t steered, struct buf *
     buf_printf(out, " are given to measure more\n");
 }
 
-/* What updates have bound, a name a line; nothing without a state. */
+/* Lists the names that updates have bound; nothing if updates are not configured. */
 static void show_bound(const json_t *root, struct buf *out)
 {
     const json_t *list = json_object_get(root, "bound");

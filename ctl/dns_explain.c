@@ -138,7 +138,7 @@ static void show_candidates(const json_t *root, struct buf *out)
     buf_printf(out, "\n");
 }
 
-/* The name is there, and has nothing of what was asked for. */
+/* The name exists, but has no records of the type that was asked for. */
 static bool has_not_type(const json_t *root, const json_t *answer)
 {
     const char *match = json_string_value(json_object_get(root, "match"));

@@ -1,4 +1,4 @@
-/* explain - `larderctl explain`: what a request would be told, and why. */
+/* explain - `larderctl explain`: how the proxy would answer a request, and why. */
 #include "ctl/ask.h"
 #include "ctl/verbs.h"
 

@@ -1,5 +1,5 @@
-/* explain_render - what `larderctl explain` shows: one label, one thing; numbers with what they are
- * from. */
+/* explain_render - the output of `larderctl explain`: one fact for each label, and each number with
+ * its origin. */
 #include "ctl/show.h"
 #include "ctl/verbs.h"
 
@@ -10,7 +10,7 @@
 
 enum { WIDTH = 80 };
 
-/* A member that is a string; empty when it is none. */
+/* A member that is a string; empty if it is absent or something else. */
 static const char *string(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
@@ -32,7 +32,8 @@ static int64_t signed_number(const json_t *object, const char *name)
 
 /* ---- paragraphs ---- */
 
-/* Words from `column` on, broken before WIDTH and continued behind the label. */
+/* Writes words from `column` on, with line breaks before WIDTH; further lines begin below the
+ * first. */
 static void show_wrapped(struct buf *out, size_t column, const char *text)
 {
     size_t at = column;
@@ -65,7 +66,7 @@ static void show_paragraph(struct buf *out, const char *label, const char *text)
     }
 }
 
-/* ---- what would happen ---- */
+/* ---- the outcome ---- */
 
 static const char *place(const json_t *stored)
 {
@@ -154,7 +155,7 @@ static void show_next(const json_t *root, struct buf *out)
     buf_fini(&line);
 }
 
-/* ---- what is stored ---- */
+/* ---- stored responses ---- */
 
 static void show_summary(const json_t *stored, struct buf *out)
 {
@@ -190,7 +191,7 @@ static void show_field(const json_t *stored, const char *member, const char *nam
     }
 }
 
-/* What selects a variant: "accept-encoding: gzip, cookie: (none)". */
+/* The selecting fields of a variant: "accept-encoding: gzip, cookie: (none)". */
 static void show_selection(json_t *selected, struct buf *out)
 {
     const char *name;
@@ -255,9 +256,9 @@ static void show_stored(const json_t *root, struct buf *out)
     show_parts(json_object_get(stored, "parts"), out);
 }
 
-/* ---- the arithmetic ---- */
+/* ---- how age and lifetime are computed ---- */
 
-/* A sum: a sign, a number so wide that all of them stand in one column, what it is. */
+/* A term of a sum: its sign, the number in a column of fixed width, and its meaning. */
 static void show_term(struct buf *out, const char *label, char sign, int width, int64_t seconds,
                       const char *what)
 {
@@ -285,7 +286,7 @@ static void show_age(const json_t *age, int width, struct buf *out)
     show_term(out, "", '=', width, signed_number(age, "current"), "");
 }
 
-/* Where a lifetime is from. */
+/* Shows where a lifetime comes from. */
 static void show_source(const json_t *lifetime, struct buf *out)
 {
     const char *source = string(lifetime, "source");
@@ -354,7 +355,7 @@ static void show_freshness(const json_t *freshness, struct buf *out)
     }
 }
 
-/* ---- what else is known ---- */
+/* ---- further facts ---- */
 
 static void show_variants(const json_t *variants, struct buf *out)
 {

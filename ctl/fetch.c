@@ -15,7 +15,7 @@
 
 enum { WAIT_SECONDS = 10, ANSWER_MAX = 16 << 20, NAME_MAX_LEN = 255 };
 
-/* ---- where to ---- */
+/* ---- address of the admin listener ---- */
 
 /* "http://HOST:PORT/" and "HOST:PORT" are the same. */
 static struct span authority_of(const char *admin)
@@ -159,7 +159,7 @@ static int connect_tcp(const char *admin, struct span authority, struct buf *why
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
     char host[NAME_MAX_LEN + 1], port[8];
 
-    CHECK(split(authority, host, port)); /* fetch_check() has said so */
+    CHECK(split(authority, host, port)); /* fetch_check() has accepted the address */
     int failure = getaddrinfo(host, port, &hints, &list);
     if (failure) {
         buf_printf(why, "the name %s cannot be resolved: %s", host, gai_strerror(failure));
@@ -190,7 +190,7 @@ static int send_all(int fd, struct span text)
     return 0;
 }
 
-/* Until the other side closes: the request asks for that. */
+/* Receives until the peer closes, which the request has asked for. */
 static int receive_all(int fd, struct buf *out)
 {
     ssize_t n = 1;

@@ -1,4 +1,5 @@
-/* larderctl import-squid: reads the files, prints the other one, lists what is not in it. */
+/* larderctl import-squid: reads squid.conf, prints a file for larder-proxy, and lists what could
+ * not be translated. */
 #include "ctl/squid.h"
 #include "ctl/verbs.h"
 
@@ -18,13 +19,13 @@ enum { IMPORT_MAX = 64 << 20, FILES_MAX = 1000 };
 /* ---- files that squid.conf names ---- */
 
 struct world {
-    const char *root;      /* before absolute paths, or "" */
-    char folder[PATH_MAX]; /* of squid.conf, for others */
-    const char *lists;     /* where lists are written, or NULL */
+    const char *root;      /* prefix of absolute paths, or "" */
+    char folder[PATH_MAX]; /* folder of squid.conf, for relative paths */
+    const char *lists;     /* folder where lists are written, or NULL */
     size_t files;
 };
 
-/* "-" is standard input. ERR_TOO_LARGE or -errno. */
+/* "-" means standard input. ERR_TOO_LARGE or -errno. */
 static int read_file(const char *path, struct buf *out)
 {
     bool is_input = strcmp(path, "-") == 0;
@@ -45,7 +46,7 @@ static int read_file(const char *path, struct buf *out)
     return err;
 }
 
-/* Where a path of squid.conf's lies for us. */
+/* Translates a path of squid.conf to one that can be opened here. */
 static void locate(const struct world *world, const char *path, struct buf *out)
 {
     if (path[0] == '/') {
@@ -88,7 +89,7 @@ static void match(void *arg, const char *pattern, struct buf *out)
     buf_fini(&place);
 }
 
-/* "bad sites" as LISTS/bad_sites.hosts. */
+/* Writes the list "bad sites" to LISTS/bad_sites.hosts. */
 static int keep(void *arg, const char *name, struct span text, struct buf *path)
 {
     const struct world *world = arg;
@@ -111,7 +112,7 @@ static int keep(void *arg, const char *name, struct span text, struct buf *path)
 
 /* ---- the verb ---- */
 
-/* The folder for lists, by its whole path. */
+/* Creates the folder for lists and writes its absolute path. */
 static bool make_lists(const char *lists, char out[PATH_MAX])
 {
     if ((mkdir(lists, 0755) != 0 && errno != EEXIST) || !realpath(lists, out)) {

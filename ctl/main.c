@@ -8,9 +8,9 @@
 
 struct verb {
     const char *name, *usage, *what, *more;
-    const char *operand; /* what it takes, or NULL */
+    const char *operand; /* name of the operand, or NULL */
     int (*run)(const struct ctl_options *options);
-    bool many; /* operands, or none: it looks itself */
+    bool many; /* takes any number of operands, which the verb checks itself */
 };
 
 static const struct verb verbs[] = {

@@ -32,7 +32,8 @@ void program_find(enum ctl_program program, char *out)
     snprintf(out, PROGRAM_PATH_MAX, "%s", name);
 }
 
-/* Into files in memory: so neither stream can fill while the other is read. */
+/* Standard output and error go to files in memory, so that neither can fill up while the other is
+ * read. */
 static int spawn(const char *program, const char *folder, char **arguments, int output, int errors,
                  pid_t *pid)
 {

@@ -1,4 +1,4 @@
-/* What is stored is to be gone: of URLs, below a prefix, of a host, or all of it. */
+/* larderctl purge: removes stored responses of URLs, below a prefix, of a host, or all. */
 #include "ctl/ask.h"
 #include "ctl/fetch.h"
 #include "ctl/show.h"
@@ -86,7 +86,7 @@ static void say(const char *what, struct span why)
     buf_fini(&text);
 }
 
-/* What the proxy says is wrong, or else `why`. */
+/* Prints the error that the proxy reports, or else `why`. */
 static void say_error(const char *what, struct span json, struct span why)
 {
     json_t *root = json_loadb(json.at ? json.at : "", json.len, 0, NULL);
@@ -96,7 +96,7 @@ static void say_error(const char *what, struct span json, struct span why)
     json_decref(root);
 }
 
-/* One request. *there: something answers. */
+/* Sends one request. *there: the proxy has answered. */
 static int purge(const struct ctl_options *options, const char *name, const char *what, bool *there)
 {
     struct buf path = BUF_INIT, body = BUF_INIT, text = BUF_INIT;

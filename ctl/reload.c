@@ -1,4 +1,5 @@
-/* What a reload would change, a reload with its outcome, and the logs opened anew. */
+/* larderctl diff, reload and reopen: shows what a reload would change, reloads and shows the
+ * outcome, opens log files again. */
 #include "ctl/fetch.h"
 #include "ctl/reload.h"
 #include "ctl/show.h"
@@ -75,7 +76,7 @@ int reload_render(struct span json, bool done, struct buf *out, size_t *count)
     return 0;
 }
 
-/* The errors of a 400 answer, a line each. */
+/* Prints the errors of a 400 answer, one on each line. */
 static void say_errors(struct span json)
 {
     json_t *root = json_loadb(json.at ? json.at : "", json.len, 0, NULL);
@@ -109,7 +110,7 @@ static const char *admin_of(const struct ctl_options *options)
     return options->admin ? options->admin : usual;
 }
 
-/* Shows an answer about changes. The number of them, or negative. */
+/* Prints an answer about changes. Returns the number of changes, or a negative code. */
 static long answer(const struct ctl_options *options, struct span body, bool done)
 {
     struct buf text = BUF_INIT;
@@ -126,7 +127,7 @@ static long answer(const struct ctl_options *options, struct span body, bool don
     return result;
 }
 
-/* By the program of the daemon: of a file, and of larder-dns. */
+/* Compares with the help of the daemon's program: for a file, and for larder-dns. */
 static int diff_elsewhere(const struct ctl_options *options)
 {
     enum ctl_program which = options->program == CTL_DNS ? CTL_DNS : CTL_PROXY;
@@ -176,7 +177,7 @@ int verb_diff(const struct ctl_options *options)
     return status;
 }
 
-/* Waits until every worker has it: what is asked afterwards is answered by the new rules. */
+/* Waits until every worker uses the new settings, so that later requests are answered by them. */
 static int await_taken(const char *admin, struct buf *why)
 {
     struct timespec step = {.tv_nsec = TAKEN_STEP_MS * 1000000L};

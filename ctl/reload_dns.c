@@ -1,4 +1,4 @@
-/* A reload of larder-dns: begun, waited for, and what it has changed. */
+/* A reload of larder-dns: starts it, waits for the end, and reports the changes. */
 #include "ctl/fetch.h"
 #include "ctl/reload.h"
 #include "ctl/show.h"
@@ -38,7 +38,7 @@ static int ask_state(const char *admin, struct state *out, struct buf *why)
     return err;
 }
 
-/* It reads its files in a thread, for as long as they take. */
+/* Waits for the end of the reload: larder-dns reads its files in a thread, which may take long. */
 static int await(const char *admin, struct state *state, struct buf *why)
 {
     struct timespec step = {.tv_nsec = STEP_MS * 1000000L};

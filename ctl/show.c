@@ -83,7 +83,7 @@ void show_sandbox(const json_t *sandbox, struct buf *out)
     const char *filter = json_string_value(json_object_get(sandbox, "filter"));
 
     if (filter == NULL) {
-        return; /* of an older version */
+        return; /* the daemon is of an older version */
     }
     show_label(out, "sandbox");
     buf_printf(out, "%s", words_for(filter));

@@ -1,4 +1,4 @@
-/* What each directive of Squid becomes, and the file that is made of it. */
+/* What each directive of Squid is translated to, and the file that is made of it. */
 #include "ctl/squid.h"
 
 #include "base/mem.h"
@@ -8,7 +8,7 @@
 
 typedef void (*handler)(struct squid *squid, const struct squid_line *line);
 
-/* ---- where it listens ---- */
+/* ---- ports ---- */
 
 /* "3128", "192.0.2.1:3128", "[::]:3128", "host:3128". */
 static bool put_address(struct squid *squid, const struct squid_line *line, struct buf *out)
@@ -31,7 +31,7 @@ static bool put_address(struct squid *squid, const struct squid_line *line, stru
     return true;
 }
 
-/* Modes that Larder has not: whoever uses them has to know. false: there is one. */
+/* Notes modes that Larder does not have, as clients depend on them. False: there is one. */
 static bool tell_modes(struct squid *squid, const struct squid_line *line, const char *rest)
 {
     static const char *const modes[] = {"intercept", "transparent", "tproxy", "ssl-bump"};
@@ -77,7 +77,7 @@ static void on_https_port(struct squid *squid, const struct squid_line *line)
 
     cert = cert.len ? cert : squid_option(line, 2, "cert=");
     key = key.len ? key : squid_option(line, 2, "key=");
-    /* What certificate such a port has is no proxy's own. */
+    /* In these modes the certificate is not one for a proxy. */
     if (!tell_modes(squid, line, "") || !put_address(squid, line, &item)) {
         buf_fini(&item);
         return;
@@ -89,7 +89,8 @@ static void on_https_port(struct squid *squid, const struct squid_line *line)
                    "  - {address: %.*s, tls: {certificate: ", SPAN_ARGS(buf_span(&item)));
         squid_quote(&squid->listen, cert);
         buf_printf(&squid->listen, ", key: ");
-        squid_quote(&squid->listen, key.len ? key : cert); /* Squid takes one file for both */
+        /* Squid accepts one file with key and certificate */
+        squid_quote(&squid->listen, key.len ? key : cert);
         buf_printf(&squid->listen, "}}");
         squid_origin(line, &squid->listen);
         note_accelerator(squid, line);
@@ -162,9 +163,9 @@ static void on_refresh_pattern(struct squid *squid, const struct squid_line *lin
     }
 }
 
-/* ---- where it comes from ---- */
+/* ---- origins ---- */
 
-/* Of a host, or of this machine. */
+/* Is it a valid name of a host, such as of this machine? */
 static bool is_name(struct span name)
 {
     bool plain = name.len > 0 && name.len < 128 && name.at[0] != '.' && name.at[0] != '-';
@@ -305,7 +306,7 @@ static void on_time(struct squid *squid, const struct squid_line *line)
     }
 }
 
-/* ---- people ---- */
+/* ---- users ---- */
 
 static void on_helper(struct squid *squid, const struct squid_line *line)
 {
@@ -325,7 +326,7 @@ static void on_helper(struct squid *squid, const struct squid_line *line)
     buf_fini(&path);
 }
 
-/* The helper that reads a file of htpasswd is what users.file is; others are helpers only. */
+/* A helper that reads an htpasswd file corresponds to users.file; others remain helpers. */
 static void on_auth_param(struct squid *squid, const struct squid_line *line)
 {
     struct span what = squid_word(line, 2);

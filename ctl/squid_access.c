@@ -1,11 +1,11 @@
 /*
- * http_access. Rules of Squid are tried in order, all names of one must hold, and what none is
- * about gets the opposite of the last. Larder's are the same but for the end, which denies, and for
- * "!", which is an exception.
+ * http_access. Squid tries its rules in order; all conditions of a rule must match; and a request
+ * that no rule matches gets the opposite of the last rule. Larder's rules are the same, except that
+ * a request without a match is denied, and that "!" is an exception.
  *
- * A rule that allows and is not understood lets nobody in; one that denies and is not understood
- * would let somebody in who is to stay out, and is told apart. Of what is understood in part, a
- * rule is made where it errs by denying.
+ * A rule that allows and cannot be translated is omitted, so it lets nobody in. A rule that denies
+ * and cannot be translated would let clients in that must stay out, so it is reported specially. A
+ * rule that can be translated in part is translated so that it errs by denying.
  */
 #include "ctl/squid.h"
 
@@ -15,9 +15,9 @@ static const char *const part_names[SQUID_KINDS] = {
     [SQUID_IS_FROM] = "from",       [SQUID_IS_HOSTS] = "hosts", [SQUID_IS_PORTS] = "ports",
     [SQUID_IS_METHODS] = "methods", [SQUID_IS_USERS] = "users", [SQUID_IS_HOURS] = "hours"};
 
-/* ---- names that are always there ---- */
+/* ---- predefined conditions ---- */
 
-/* Of a condition that no acl line has made. */
+/* A condition that is not defined by an acl line. */
 static bool built_in(struct span name, struct squid_part *part, bool *everything)
 {
     *everything = span_eq(name, SPAN("all"));
@@ -31,17 +31,17 @@ static bool built_in(struct span name, struct squid_part *part, bool *everything
         part->items = SPAN("CONNECT\0");
         return true;
     }
-    /* Nobody asks Larder for them: pages of Squid's own. */
+    /* these match only pages of Squid itself, which no client of Larder requests */
     return *everything || span_eq(name, SPAN("manager"));
 }
 
-/* What Larder refuses whatever rules say, unless allow-targets is given. */
+/* Is it something that Larder refuses whatever the rules say, unless allow-targets permits it? */
 static bool is_refused_anyway(struct span name)
 {
     return span_eq(name, SPAN("to_localhost")) || span_eq(name, SPAN("to_linklocal"));
 }
 
-/* ---- one rule from its names ---- */
+/* ---- one rule from its conditions ---- */
 
 static void add_part(struct squid *squid, struct squid_built *built, const struct squid_part *part,
                      struct span name)
@@ -80,10 +80,10 @@ static void add_exception(struct squid *squid, struct squid_built *built,
                           const struct squid_part *part)
 {
     if (part->items.len == 0 && part->files.len == 0) {
-        return; /* nothing is excepted */
+        return; /* the exception matches nothing */
     }
     if (is_excepted(built, part)) {
-        return; /* by both rules */
+        return; /* it is an exception of this rule already */
     }
     if (built->except_count == SQUID_EXCEPTIONS_MAX) {
         built->why = SPAN("too many exceptions");
@@ -141,8 +141,8 @@ static void add_name(struct squid *squid, struct squid_built *built, struct span
     }
 }
 
-/* An exception that has nothing in common with its rule is dropped; one that has all of it leaves
- * nothing. */
+/* Drops exceptions that have nothing in common with the rule. If one covers the whole rule, the
+ * rule matches nothing. */
 static void simplify(struct squid *squid, struct squid_built *built)
 {
     size_t kept = 0;
@@ -236,7 +236,7 @@ static void put_exceptions(struct buf *out, const char **comma, const struct squ
     buf_printf(out, "%sexcept: [", *comma);
     for (size_t i = 0; i < built->except_count; i++) {
         const struct squid_part *part = &built->except[i];
-        /* Names and lists of hosts are one condition, and so are the items of either. */
+        /* Host names and lists of hosts are one condition, of which any item may match. */
         const char *inner = "";
         buf_printf(out, "%s{", i ? ", " : "");
         put_part(out, &inner, part);
@@ -270,7 +270,7 @@ void squid_put_rule(struct squid *squid, const struct squid_line *line, bool den
     squid_origin(line, out);
 }
 
-/* ---- what is told ---- */
+/* ---- notes ---- */
 
 static void lose_rule(struct squid *squid, const struct squid_rule *rule, struct span why)
 {
@@ -283,7 +283,7 @@ static void lose_rule(struct squid *squid, const struct squid_rule *rule, struct
     squid_origin(&rule->line, &squid->access);
 }
 
-/* A rule of which some values are missing, or that goes further, errs by denying. */
+/* Notes that a rule matches less or more than Squid's, in which case it errs by denying. */
 static void tell_differences(struct squid *squid, const struct squid_rule *rule,
                              const struct squid_built *built)
 {
@@ -299,7 +299,7 @@ static void tell_differences(struct squid *squid, const struct squid_rule *rule,
 
 /* ---- the rules ---- */
 
-/* "deny CONNECT !SSL_ports", before anything is allowed, is what connect-ports says. */
+/* "deny CONNECT !SSL_ports" before any rule that allows corresponds to connect-ports. */
 static bool is_about_tunnels(const struct squid_rule *rule, const struct squid_built *built)
 {
     const struct squid_part *methods = &built->parts[SQUID_IS_METHODS];
@@ -337,7 +337,7 @@ static void put_understood(struct squid *squid, const struct squid_rule *rule,
     }
 }
 
-/* false: a rule that denies is not wholly there. */
+/* False: the rule denies and could not be translated completely. */
 static bool translate(struct squid *squid, const struct squid_rule *rule, bool *allowed)
 {
     struct squid_built built = {0};
@@ -372,7 +372,7 @@ static bool translate(struct squid *squid, const struct squid_rule *rule, bool *
     return !(rule->deny && built.fewer);
 }
 
-/* What no rule is about gets the opposite of the last one. */
+/* Adds the default: requests that no rule matches get the opposite of the last rule. */
 static void put_end(struct squid *squid, const struct squid_rule *last, bool complete)
 {
     if (!last->deny || squid_is_all(squid, last)) {

@@ -1,6 +1,7 @@
 /*
- * acl: names for conditions. Their values become items of Larder's rules at once; what cannot be
- * said is told with its line, and marks the name, so that no rule means more than it should.
+ * acl: named conditions. Their values are translated to items of Larder's rules at once. A value
+ * that cannot be expressed is noted with its line and marks the acl as incomplete, so that no rule
+ * allows more than it should.
  */
 #include "ctl/squid.h"
 
@@ -13,9 +14,9 @@ struct adding {
     struct squid *squid;
     const struct squid_line *line;
     struct squid_acl *acl;
-    const char *from; /* the file that the values are in, or NULL */
+    const char *from; /* path of the file with the values, or NULL */
     bool ignore_case;
-    size_t told; /* values that could not be said */
+    size_t told; /* values that could not be expressed */
 };
 
 enum { TOLD_MAX = 20, LIST_MAX = 64 << 20 };
@@ -45,7 +46,7 @@ static void put_item(struct squid_acl *acl, const char *mark, struct span item)
     buf_append(&acl->items, SPAN("\0"));
 }
 
-/* Letters, digits and these. */
+/* Does the text consist of letters, digits and characters of `others`? */
 static bool is_made_of(struct span text, const char *others)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -59,7 +60,7 @@ static bool is_made_of(struct span text, const char *others)
 
 /* ---- values ---- */
 
-/* A value that cannot be said: the name is about less than Squid's from now on. */
+/* A value cannot be expressed: the acl matches less than Squid's from here on. */
 static void lose_value(struct adding *adding, struct span value, const char *why)
 {
     adding->acl->partly = true;
@@ -81,8 +82,8 @@ static void put_source(struct adding *adding, struct span value)
     }
 }
 
-/* What stands in Squid's lists as ours: ".example.net" is the name and what is below it, without
- * the dot the name alone. */
+/* Translates an entry of a host list: ".example.net" means the name and all names below it; without
+ * the dot only the name. */
 static bool host_item(struct span value, const char **mark, struct span *name)
 {
     struct ip ip;
@@ -153,7 +154,7 @@ static void put_user(struct adding *adding, struct span value)
     }
 }
 
-/* Larder speaks HTTP; what is about other protocols alone is about nothing here. */
+/* Larder speaks only HTTP, so values for other protocols match nothing. */
 static void put_protocol(struct adding *adding, struct span value)
 {
     if (span_ieq(value, SPAN("HTTP")) || span_ieq(value, SPAN("HTTPS"))) {
@@ -178,7 +179,7 @@ static const struct type {
     {"proto", SQUID_IS_HOSTS, put_protocol},
 };
 
-/* Why rules cannot be about these. */
+/* Types of acl that rules cannot express, and why. */
 static const struct {
     const char *name, *why;
 } others[] = {
@@ -249,7 +250,8 @@ static const char *why_not(struct span type)
 
 /* ---- files ---- */
 
-/* A line of a file of values: blanks around it, and what follows a blank and "#", do not count. */
+/* A line of a file of values, without surrounding blanks and without a comment, which begins with a
+ * blank and "#". */
 static struct span value_of(struct span line)
 {
     for (size_t i = 1; i < line.len; i++) {
@@ -265,7 +267,8 @@ static struct span value_of(struct span line)
     return span_starts(line, SPAN("#")) ? SPAN_EMPTY : line;
 }
 
-/* Does every line mean the same to hostlist_add_lines()? Then the file can stay where it is. */
+/* Does hostlist_add_lines() understand every line as Squid does? Then the file can be used where it
+ * is. */
 static bool is_ours(struct span text, size_t *names)
 {
     bool same = true;
@@ -292,7 +295,7 @@ static void put_values(struct adding *adding, const struct type *type, struct sp
     }
 }
 
-/* The items that came from a file, as a list of its own. */
+/* Writes the items that came from a file to a list of their own. */
 static void keep_list(struct adding *adding, size_t begin)
 {
     struct squid *squid = adding->squid;
@@ -374,7 +377,7 @@ static bool is_flag(struct span word)
     return word.len == 2 && (word.at[0] == '-' || word.at[0] == '+');
 }
 
-/* "/path" in quotes, or parameters("/path"): the values are in there. */
+/* Is the word a file of values: a path in quotes, or parameters("/path")? */
 static bool is_file(const struct squid_line *line, size_t i, struct span *path)
 {
     struct span word = line->words[i], open = SPAN("parameters(\""), close = SPAN("\")");

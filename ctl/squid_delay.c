@@ -1,7 +1,7 @@
 /*
- * delay_pools. What all clients together may have becomes shares.total, what one client may have a
- * rate in the rules that let it in. Networks of clients (class 3) have no counterpart, nor have
- * buckets: a client that was idle saves nothing up here.
+ * delay_pools. The limit for all clients together becomes shares.total; the limit for one client
+ * becomes a rate in the rules that allow it. Limits for networks (class 3) have no counterpart, nor
+ * have the sizes of buckets: a client does not save up bytes while it is idle.
  */
 #include "ctl/squid.h"
 
@@ -69,15 +69,16 @@ void squid_delay(struct squid *squid, const struct squid_line *line)
     }
 }
 
-/* ---- what a pool gives ---- */
+/* ---- the limits of a pool ---- */
 
-/* What each parameter of a class is about. */
+/* What each parameter of a class limits. */
 enum about { ALL, NETWORK, EACH, USER, TAG };
 static const enum about classes[6][4] = {
     {0}, {ALL}, {ALL, EACH}, {ALL, NETWORK, EACH}, {ALL, NETWORK, EACH, USER}, {TAG}};
 static const size_t counts[6] = {0, 1, 2, 3, 4, 1};
 
-/* "64000/64000": the first is bytes a second; -1 and "none": as many as there are. */
+/* Parses "64000/64000", of which the first number is the rate in bytes per second. -1 and "none":
+ * unlimited. */
 static bool read_rate(struct span word, uint64_t *out, bool *unlimited)
 {
     struct span rate = span_cut(&word, '/');
@@ -86,7 +87,7 @@ static bool read_rate(struct span word, uint64_t *out, bool *unlimited)
     return *unlimited || span_to_u64(rate, UINT64_C(1) << 40, out);
 }
 
-/* Bytes a second of one kind in a pool; 0: not limited, or not known. */
+/* The rate in bytes per second of one kind of limit in a pool; 0: unlimited, or unknown. */
 static uint64_t rate_about(const struct squid_pool *pool, enum about about)
 {
     uint64_t rate = 0;
@@ -101,7 +102,7 @@ static uint64_t rate_about(const struct squid_pool *pool, enum about about)
     return 0;
 }
 
-/* Bytes a second of one client. */
+/* The rate in bytes per second for one client. */
 static uint64_t pace_of(const struct squid_pool *pool)
 {
     uint64_t user = rate_about(pool, USER), each = rate_about(pool, EACH);
@@ -134,7 +135,7 @@ static void end_total(struct squid *squid, size_t number)
         squid_lose(squid, line, "less than %d bytes a second for all", TOTAL_MIN);
     } else {
         squid_set(squid, line, SQUID_TOTAL, arena_printf(&squid->arena, "%" PRIu64, total));
-        squid_set(squid, line, SQUID_FREE_HITS, SPAN("yes")); /* as there */
+        squid_set(squid, line, SQUID_FREE_HITS, SPAN("yes")); /* as in Squid */
     }
 }
 
@@ -149,7 +150,7 @@ static bool is_understood(const struct squid_pool *pool)
     return good;
 }
 
-/* Rules of a pool but the last may only give: what they take goes on to the next pool. */
+/* Does the pool deny some requests? Squid passes them on to the next pool. */
 static bool takes_back(struct squid *squid, const struct squid_pool *pool)
 {
     for (const struct squid_rule *rule = pool->access.first; rule; rule = rule->next) {
@@ -160,7 +161,7 @@ static bool takes_back(struct squid *squid, const struct squid_pool *pool)
     return false;
 }
 
-/* Says why nothing is to be had of a pool as it is written. */
+/* Notes why a pool cannot be translated as it is written. True: there is a reason. */
 static bool is_refused(struct squid *squid, size_t number)
 {
     const struct squid_pool *pool = &squid->pools[number];
@@ -182,7 +183,7 @@ static bool is_refused(struct squid *squid, size_t number)
     return true;
 }
 
-/* Says so where a pool before it takes everybody. */
+/* Notes that an earlier pool already takes all requests. True: one does. */
 static bool is_shadowed(struct squid *squid, size_t number)
 {
     for (size_t i = 0; i < number; i++) {
@@ -195,7 +196,7 @@ static bool is_shadowed(struct squid *squid, size_t number)
     return false;
 }
 
-/* Says what of its rates cannot be had. */
+/* Notes rates of the pool that cannot be expressed. */
 static void tell_rates(struct squid *squid, const struct squid_pool *pool)
 {
     const struct squid_line *line = &pool->parameters;
@@ -251,7 +252,8 @@ static bool same_built(const struct squid_built *a, const struct squid_built *b)
     return same;
 }
 
-/* Puts what both are about; what cannot be said is told once. true: that is all of the rule. */
+/* Writes a rule for the requests that both rules match. A rule that cannot be expressed is noted
+ * once. True: this covers the whole rule. */
 static bool put_both(struct squid *squid, const struct squid_rule *rule,
                      const struct squid_built *built, const struct squid_rule *member,
                      struct span rate)
@@ -275,7 +277,7 @@ static bool put_both(struct squid *squid, const struct squid_rule *rule,
     return same_built(built, &both);
 }
 
-/* The members of one pool. true: all that is built has been put. */
+/* Writes rules for the members of one pool. True: all of the rule being translated is covered. */
 static bool put_members(struct squid *squid, const struct squid_rule *rule,
                         const struct squid_built *built, const struct squid_pool *pool)
 {
@@ -294,13 +296,14 @@ static bool put_members(struct squid *squid, const struct squid_rule *rule,
             return true;
         }
     }
-    if (deny) { /* the opposite of the last one */
+    if (deny) { /* the default is the opposite of the last rule */
         squid_put_rule(squid, &rule->line, false, built, rate);
     }
     return deny;
 }
 
-/* Pools that limit no client need no rules of their own, when no later one does. */
+/* Does this pool or a later one limit single clients? If not, members need no rules of their
+ * own. */
 static bool any_pace(const struct squid *squid, size_t from)
 {
     for (size_t i = from; i < squid->pool_count; i++) {

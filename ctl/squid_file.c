@@ -1,4 +1,5 @@
-/* All lines that count: of squid.conf and of what it includes, but for what an "if" leaves out. */
+/* Reads the effective lines of squid.conf and of included files, without those that an "if"
+ * excludes. */
 #include "ctl/squid.h"
 
 #include "base/err.h"
@@ -17,13 +18,13 @@ struct reading {
     struct source sources[SQUID_INCLUDES_MAX];
     size_t depth;
     unsigned lines;
-    bool taken[IFS_MAX]; /* of each "if" that is open: are its lines taken? */
+    bool taken[IFS_MAX]; /* for each open "if": are its lines used? */
     size_t ifs;
 };
 
 /* ---- include ---- */
 
-/* Later ones lie below, so that the first is read first. */
+/* Pushed in reverse order, so that the first file is read first. */
 static void push_files(struct reading *reading, const struct squid_line *line, struct span paths)
 {
     struct squid *squid = reading->squid;
@@ -73,7 +74,7 @@ static void include(struct reading *reading, const struct squid_line *line)
 
 /* ---- if ---- */
 
-/* "true", "false", "1", "1 = 2"; false: it hangs on what is only known when Squid runs. */
+/* Evaluates "true", "false", "1", "1 = 2". False: the condition is known only when Squid runs. */
 static bool evaluate(const struct squid_line *line, bool *out)
 {
     uint64_t left, right;
@@ -123,7 +124,7 @@ static void open_if(struct reading *reading, const struct squid_line *line)
     reading->taken[reading->ifs++] = taken;
 }
 
-/* Is it a line about other lines? */
+/* Handles "if", "else", "endif" and "include". False: it is another directive. */
 static bool steer(struct reading *reading, const struct squid_line *line)
 {
     struct span word = squid_word(line, 0);

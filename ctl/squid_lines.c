@@ -1,4 +1,4 @@
-/* Lines of squid.conf as words, and what is said about them. */
+/* Splits squid.conf into words, and writes notes about lines. */
 #include "ctl/squid.h"
 
 #include "ctl/show.h"
@@ -14,7 +14,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* Takes a word off *rest; what stands in double quotes is one. Control bytes become '?'. */
+/* Takes a word from *rest; a text in double quotes is one word. Control bytes become '?'. */
 static struct span next_word(struct squid *squid, struct span *rest)
 {
     bool quoted = rest->len && rest->at[0] == '"';
@@ -43,7 +43,7 @@ static void split(struct squid *squid, struct span text, struct squid_line *line
         if (is_blank(text.at[0])) {
             text = span_skip(text, 1);
         } else if (text.at[0] == '#') {
-            return; /* also behind words */
+            return; /* comments may also follow words */
         } else if (line->count == SQUID_WORDS_MAX) {
             line->cut = true;
             return;
@@ -83,7 +83,8 @@ bool squid_next(struct squid *squid, struct span *rest, unsigned *number, struct
             buf_printf(&raw, "%s%.*s", buf_len(&raw) ? " " : "", SPAN_ARGS(span_trim(text)));
         }
     }
-    for (size_t i = raw.start; i < raw.end; i++) { /* it goes into YAML, and to a terminal */
+    /* the line is written to YAML and to a terminal */
+    for (size_t i = raw.start; i < raw.end; i++) {
         unsigned char c = (unsigned char)raw.data[i];
         raw.data[i] = c == '\t' ? ' ' : c < 0x20 || c >= 0x7f ? '?' : (char)c;
     }
@@ -145,7 +146,7 @@ __attribute__((format(printf, 4, 0))) static void note(struct squid *squid,
     char text[512];
 
     vsnprintf(text, sizeof(text), format, args);
-    for (char *at = text; *at; at++) { /* lists may have bytes that steer a terminal */
+    for (char *at = text; *at; at++) { /* lists may contain bytes that control a terminal */
         *at = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;
     }
     buf_printf(squid->notes, "%s:%u: %s", line->file, line->number, kind);
@@ -183,7 +184,8 @@ void squid_set(struct squid *squid, const struct squid_line *line, enum squid_va
         squid_lose(squid, line, "not a valid value");
         return;
     }
-    squid->values[value].text = arena_copy(&squid->arena, text); /* the last one counts, as there */
+    /* the last one counts, as in Squid */
+    squid->values[value].text = arena_copy(&squid->arena, text);
     squid->values[value].from = arena_printf(&squid->arena, "%s:%u", line->file, line->number);
 }
 
@@ -231,7 +233,7 @@ struct unit {
     const char *suffix;
 };
 
-/* "5", "5MB" or "5 MB" with a unit of the list; the first is for none. */
+/* Translates "5", "5MB" or "5 MB" with the units of a list, of which the first is the default. */
 static struct span with_unit(struct squid *squid, struct span number, struct span unit,
                              const struct unit *units)
 {

@@ -4,12 +4,12 @@
 struct squid_format {
     struct squid_format *next;
     struct span name;
-    struct span text; /* ours; empty: it cannot be said */
+    struct span text; /* in Larder's syntax; empty: it cannot be expressed */
 };
 
 /* ---- formats ---- */
 
-/* Codes of Squid's, without padding, and what they are here. Longer ones first. */
+/* Format codes of Squid without padding, and their counterparts. Longer codes come first. */
 static const struct {
     const char *code, *ours;
 } codes[] = {
@@ -29,7 +29,7 @@ static const struct {
     {"tg", "{time}"},
     {"tr", "{elapsed_ms}"},
     {"Ss", "{result}"},
-    {"Sh/", "{hierarchy}/"}, /* with %<a behind it: see below */
+    {"Sh/", "{hierarchy}/"}, /* together with %<a, see below */
     {"Sh", "{hierarchy}"},
     {"rm", "{method}"},
     {"ru", "{url}"},
@@ -42,7 +42,7 @@ static const struct {
     {"%", "%"},
 };
 
-/* Flags and widths: "-", "0", "6", "03", quoting by [ # " ' /. */
+/* Skips flags and widths: "-", "0", "6", "03", and quoting by [ # " ' /. */
 static struct span without_padding(struct span text)
 {
     while (text.len && (ascii_is_digit(text.at[0]) || strchr("-[#\"'/", text.at[0]))) {
@@ -51,7 +51,7 @@ static struct span without_padding(struct span text)
     return text;
 }
 
-/* A field of the request: "{Name}>h". */
+/* Length of the code for a request field: "{Name}>h". */
 static size_t header_code(struct span text, struct buf *out)
 {
     size_t close = span_find(text, '}');
@@ -73,7 +73,7 @@ static size_t header_code(struct span text, struct buf *out)
     return name.len ? close + 3 : 0;
 }
 
-/* Translates the code at the beginning; returns its length, 0: there is none like it. */
+/* Translates the code at the beginning and returns its length. 0: there is no counterpart. */
 static size_t put_code(struct span text, struct buf *out)
 {
     struct span code = without_padding(text);
@@ -140,7 +140,7 @@ void squid_logformat(struct squid *squid, const struct squid_line *line)
 
 /* ---- logs ---- */
 
-/* Our format of this name; empty: none. */
+/* The translated format of this name; empty: there is none. */
 static struct span format_of(const struct squid *squid, struct span name)
 {
     if (name.len == 0 || span_eq(name, SPAN("squid"))) {
@@ -157,7 +157,7 @@ static struct span format_of(const struct squid *squid, struct span name)
     return SPAN_EMPTY;
 }
 
-/* "stdio:/path", "daemon:/path", "/path", "syslog:facility". Empty: no place of ours. */
+/* The place in "stdio:/path", "daemon:/path", "/path" or "syslog:facility". */
 static struct span place_of(struct span word)
 {
     if (span_starts(word, SPAN("syslog"))) {

@@ -12,7 +12,7 @@
 
 enum { NAMES_MAX = 256 };
 
-/* What is in front of a name. */
+/* Which hosts a pattern matches: the name, names below it, or both. */
 enum front { ALONE, BELOW, BOTH };
 
 struct prefix_form {
@@ -20,7 +20,7 @@ struct prefix_form {
     enum front front;
 };
 
-/* Longer ones first. */
+/* Longer forms come first. */
 static const struct prefix_form name_fronts[] = {
     {"(^|.*\\.)", BOTH},    {"^(.*\\.)?", BOTH}, {"^(.+\\.)?", BOTH}, {"(.*\\.|^)", BOTH},
     {"(^|\\.)", BOTH},      {"(\\.|^)", BOTH},   {"^.*\\.", BELOW},   {"^.+\\.", BELOW},
@@ -71,14 +71,14 @@ static const struct prefix_form *take_front(struct span *text, const struct pref
 
 /* ---- names ---- */
 
-/* All names that a body stands for, each ended by NUL. */
+/* All names that a pattern matches, each ended by NUL. */
 struct names {
     struct buf list;
     size_t count;
     const char *why;
 };
 
-/* Reads a literal up to one of `ends`; the rest of *text is behind it. */
+/* Reads a literal up to one of `ends`, and advances *text behind it. */
 static bool read_literal(struct span *text, const char *ends, struct buf *out, const char **why)
 {
     while (text->len && !strchr(ends, text->at[0])) {
@@ -100,7 +100,7 @@ static bool read_literal(struct span *text, const char *ends, struct buf *out, c
     return true;
 }
 
-/* "(a|b\.)" or "(a)?": its choices, each ended by NUL. */
+/* Reads the choices of "(a|b\.)" or "(a)?", each ended by NUL. */
 static bool read_choices(struct span *text, struct buf *out, const char **why)
 {
     bool more = true;
@@ -119,12 +119,12 @@ static bool read_choices(struct span *text, struct buf *out, const char **why)
         return false;
     }
     if (take(text, "?")) {
-        buf_append(out, SPAN("\0")); /* or nothing */
+        buf_append(out, SPAN("\0")); /* "?": the empty choice */
     }
     return true;
 }
 
-/* Each name so far with each of the choices behind it. */
+/* Appends each of the choices to each of the names so far. */
 static bool multiply(struct names *names, struct span choices)
 {
     struct buf out = BUF_INIT;
@@ -150,7 +150,7 @@ static bool expand(struct span body, struct names *names)
 {
     bool good = true;
 
-    buf_append(&names->list, SPAN("\0")); /* one name, empty so far */
+    buf_append(&names->list, SPAN("\0")); /* begins with one empty name */
     names->count = 1;
     while (good && body.len) {
         struct buf piece = BUF_INIT;
@@ -248,6 +248,7 @@ const char *squid_regex_hosts(struct span pattern, bool ignore_case, bool is_url
     }
     struct span text = span_of(lower, pattern.len);
     const char *why = is_url ? url_pattern(text, items) : host_pattern(text, items);
-    *wider |= is_url && !why; /* tunnels and other ports of that host, too */
+    /* the hosts' tunnels and other ports match, too, which they do not in Squid */
+    *wider |= is_url && !why;
     return why;
 }

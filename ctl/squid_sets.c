@@ -1,4 +1,4 @@
-/* Values of acl lines in Larder's words, and what two lists of them have in common. */
+/* Translates values of acl lines to Larder's syntax, and intersects two lists of them. */
 #include "ctl/squid.h"
 
 #include "base/prefix.h"
@@ -42,7 +42,7 @@ bool squid_is_host(struct span name)
 
 /* ---- addresses of clients ---- */
 
-/* Bits of a mask such as 255.255.0.0, counted in 128; -1: no network has such a mask. */
+/* Number of bits (of 128) of a mask such as 255.255.0.0; -1: it is not the mask of a network. */
 static int mask_bits(const struct ip *mask, bool v4)
 {
     unsigned i = v4 ? 96 : 0, count = i;
@@ -59,7 +59,7 @@ static int mask_bits(const struct ip *mask, bool v4)
     return (int)count;
 }
 
-/* "8", "255.0.0.0", or nothing, behind an address. */
+/* Parses "8", "255.0.0.0" or nothing behind an address. */
 static int length_of(struct span mask, bool v4)
 {
     uint64_t bits;
@@ -88,7 +88,7 @@ static bool put_network(struct span value, struct buf *items)
         return false;
     }
     prefix.bits = (uint8_t)bits;
-    for (unsigned i = prefix.bits; i < 128; i++) { /* Squid does not mind those */
+    for (unsigned i = prefix.bits; i < 128; i++) { /* Squid ignores these bits */
         prefix.ip.at[i / 8] &= (uint8_t) ~(0x80 >> (i % 8));
     }
     put_prefix(items, &prefix);
@@ -100,7 +100,7 @@ static unsigned bit_of(const struct ip *ip, unsigned i)
     return ip->at[i / 8] >> (7 - i % 8) & 1;
 }
 
-/* The last address of the network that begins at `ip` and has so many bits. */
+/* The last address of the network that begins at `ip` and has `bits` bits. */
 static struct ip last_of(const struct ip *ip, unsigned bits)
 {
     struct ip last = *ip;
@@ -111,7 +111,7 @@ static struct ip last_of(const struct ip *ip, unsigned bits)
     return last;
 }
 
-/* The next address; false: it was the very last. */
+/* Advances to the next address. False: it was the last one. */
 static bool increment(struct ip *ip)
 {
     for (size_t i = sizeof(ip->at); i-- > 0;) {
@@ -122,7 +122,7 @@ static bool increment(struct ip *ip)
     return false;
 }
 
-/* "10.0.0.1-10.0.0.9": as networks, of which each is as large as it can be. */
+/* Translates "10.0.0.1-10.0.0.9" to networks, each as large as possible. */
 static bool put_range(struct span value, struct buf *items)
 {
     struct span last = value;
@@ -202,7 +202,7 @@ bool squid_put_port(struct span value, struct buf *items)
 
 /* ---- hours ---- */
 
-/* "MTWHF" as days of ours; bit 0: Monday. 0: no such days. */
+/* Translates "MTWHF" to days; bit 0: Monday. 0: malformed. */
 static unsigned read_days(struct span letters)
 {
     static const char order[] = "MTWHFAS";
@@ -252,7 +252,7 @@ static void put_window(struct buf *items, unsigned days, const char *times)
     buf_append(items, SPAN("\0"));
 }
 
-/* "8:00-17:00" as "08:00-17:00"; the end is part of it there. */
+/* Translates "8:00-17:00" to "08:00-17:00". In Squid the end belongs to the range. */
 static bool read_times(struct span text, char out[16], bool *inclusive)
 {
     uint64_t at[4];
@@ -274,7 +274,7 @@ static bool read_times(struct span text, char out[16], bool *inclusive)
         *inclusive = true;
     }
     if (at[0] * 60 + at[1] == at[2] * 60 + at[3]) {
-        return false; /* a single minute */
+        return false; /* Larder cannot express a single minute */
     }
     snprintf(out, 16, "%02u:%02u-%02u:%02u", (unsigned)at[0], (unsigned)at[1], (unsigned)at[2],
              (unsigned)at[3]);
@@ -308,7 +308,7 @@ bool squid_put_hours(const struct squid_line *line, size_t from, struct buf *ite
     return true;
 }
 
-/* ---- what is in both ---- */
+/* ---- intersections ---- */
 
 enum { PAIRS_MAX = 1 << 20 };
 
@@ -351,7 +351,8 @@ static void both_ports(struct span a, struct span b, struct buf *out)
     }
 }
 
-/* "x" is x and below, "=x" x alone, "*.x" what is below. */
+/* Does the set contain the name? "x" is x and the names below it, "=x" only x, "*.x" only the names
+ * below it. */
 static bool host_has(struct span set, struct span name, bool name_too)
 {
     bool alone = span_starts(set, SPAN("=")), below = span_starts(set, SPAN("*."));
@@ -371,7 +372,7 @@ static struct span base_of(struct span item)
                                                            : 0);
 }
 
-/* The pattern whose hosts the other one has too; empty: they have none in common. */
+/* The pattern whose hosts the other one matches, too; empty: they have none in common. */
 static struct span narrower(struct span a, struct span b)
 {
     bool a_alone = span_starts(a, SPAN("=")), b_alone = span_starts(b, SPAN("="));

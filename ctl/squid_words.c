@@ -1,5 +1,5 @@
-/* Directives of Squid that have no counterpart here, and why: some are not needed, some are missed.
- */
+/* Directives of Squid without a counterpart, and why: some are not needed, others are not
+ * supported. */
 #include "ctl/squid.h"
 
 struct word {

@@ -1,4 +1,4 @@
-/* The file that is made. */
+/* Writes the translated file. */
 #include "ctl/squid.h"
 
 static void write_list(struct buf *yaml, const char *name, const struct buf *items)
@@ -53,7 +53,7 @@ static void write_store(struct squid *squid, struct buf *yaml)
     }
 }
 
-/* Or nothing but comments? */
+/* Does the text contain a rule, and not only comments? */
 static bool has_rule(struct span access)
 {
     while (access.len) {

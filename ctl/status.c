@@ -1,4 +1,4 @@
-/* status - `larderctl status`: how the proxy is, on one screen. */
+/* status - `larderctl status`: the state of the proxy on one screen. */
 #include "ctl/ask.h"
 #include "ctl/show.h"
 #include "ctl/verbs.h"
@@ -53,7 +53,7 @@ static void show_connections(const json_t *connections, struct buf *out)
 
 static void show_words(json_t *words, uint64_t total, struct buf *out)
 {
-    enum { WIDTH = 32 }; /* of word and count */
+    enum { WIDTH = 32 }; /* width of a word with its count */
     const char *word;
     json_t *value;
 
@@ -111,7 +111,7 @@ static void show_latency(const json_t *latency, struct buf *out)
         const json_t *kind = json_object_get(latency, kinds[i]);
         show_label(out, i ? "" : "latency");
         buf_printf(out, "%s: ", kinds[i]);
-        if (show_number(kind, "p99") == 0) { /* no bucket ends there */
+        if (show_number(kind, "p99") == 0) { /* no request was counted */
             buf_printf(out, "none yet\n");
             continue;
         }
@@ -123,7 +123,8 @@ static void show_latency(const json_t *latency, struct buf *out)
     }
 }
 
-/* Where stored responses lay, and how long those waited that were on disk only. */
+/* Shows from where stored responses were served, and how long those that were only on disk had to
+ * wait. */
 static void show_served(const json_t *root, struct buf *out)
 {
     const json_t *served = json_object_get(json_object_get(root, "requests"), "by_served_from");
@@ -131,7 +132,7 @@ static void show_served(const json_t *root, struct buf *out)
     uint64_t cold = show_number(served, "cold");
 
     if (!json_is_object(served)) {
-        return; /* of an older version */
+        return; /* the proxy is of an older version */
     }
     show_label(out, "stored");
     show_count(out, show_number(served, "memory"));
@@ -163,7 +164,7 @@ static void show_memory(const json_t *memory, struct buf *out)
     buf_printf(out, "\n");
 }
 
-/* Only what is worth a line: more than one, or one that fails. */
+/* Shows the directories if there are several, or if one fails. */
 static void show_directories(const json_t *list, struct buf *out)
 {
     size_t i;

@@ -169,7 +169,7 @@ static void show_directory(const json_t *dir, struct buf *out)
 
 /* ---- its segments ---- */
 
-/* What `show` would append, right-aligned. */
+/* Appends what `show` writes, right-aligned. */
 static void show_right(struct buf *out, int width, void (*show)(struct buf *out, uint64_t value),
                        const json_t *value)
 {
@@ -257,7 +257,7 @@ int store_render(struct span json, struct buf *out)
 
 /* ---- asking ---- */
 
-/* What is live is being counted for the first time. */
+/* Are the live bytes still being counted for the first time? */
 static bool is_counting(struct span json)
 {
     json_t *root = json_loadb(json.at ? json.at : "", json.len, 0, NULL);

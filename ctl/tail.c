@@ -1,4 +1,4 @@
-/* Decisions as they are made, one a line. */
+/* tail - `larderctl tail`: shows decisions as they are made, one on each line. */
 #include "ctl/show.h"
 #include "ctl/tail.h"
 #include "ctl/watch.h"
@@ -12,7 +12,7 @@
 
 /* ---- a line ---- */
 
-/* Green for what cost the origin nothing, red for what went wrong. */
+/* Green if the origin was not asked, red for errors. */
 static const char *color_of(const char *outcome)
 {
     static const struct {
@@ -128,7 +128,7 @@ int tail_render(struct span json, bool color, struct buf *out)
 
 /* ---- the verb ---- */
 
-/* Shows what has come; true when it was enough. */
+/* Shows the lines received. True: --count is reached. */
 static bool show_lines(struct watch *watch, const struct ctl_options *options, uint64_t *left)
 {
     bool color = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
@@ -143,7 +143,7 @@ static bool show_lines(struct watch *watch, const struct ctl_options *options, u
             buf_append(&text, SPAN("\n"));
         }
         *left -= err == 0;
-        if (buf_len(&text) > 0) { /* a line that is not shown leaves it NULL */
+        if (buf_len(&text) > 0) { /* a filtered line writes nothing */
             fwrite(text.data, 1, buf_len(&text), stdout);
         }
         buf_clear(&text);
@@ -162,7 +162,8 @@ static void on_interrupt(int number)
 
 int verb_tail(const struct ctl_options *options)
 {
-    struct sigaction action = {.sa_handler = on_interrupt}; /* ends a wait: no SA_RESTART */
+    /* without SA_RESTART, so that a signal ends the wait */
+    struct sigaction action = {.sa_handler = on_interrupt};
     struct buf why = BUF_INIT;
     struct watch watch;
     uint64_t left;

@@ -11,14 +11,14 @@
 
 enum { SLOTS = 16384, KEYS_MAX = SLOTS / 2, KEY_SHOWN = 512 };
 
-/* What fades. */
+/* Weights that decay with time. */
 struct weights {
     double count, hits, bytes, us;
-    double at; /* when it was right */
+    double at; /* when the weights were last brought up to date */
 };
 
 struct entry {
-    char *key; /* NULL: free */
+    char *key; /* NULL: the slot is free */
     struct weights weights;
 };
 
@@ -168,7 +168,7 @@ static struct entry *sorted(struct top *top, double now)
     return list;
 }
 
-/* Keys of strangers are without number: the lighter half makes room. */
+/* Clients can choose any number of keys, so the lighter half is dropped when the table is full. */
 static void make_room(struct top *top, double now)
 {
     struct entry *list = sorted(top, now);
@@ -295,7 +295,7 @@ int top_add(struct top *top, struct span json, double now)
 
 /* ---- the table ---- */
 
-/* The weight of one event a second that has gone on since the beginning. */
+/* The weight of a steady rate of one event per second since counting began. */
 static double seconds_seen(const struct top *top, double since, double now)
 {
     double seconds = now - since > 0.001 ? now - since : 0.001;
@@ -307,7 +307,7 @@ static double seconds_seen(const struct top *top, double since, double now)
     return scale * (1 - exp(-seconds / scale));
 }
 
-/* A line of at most `width` bytes that ends with its end. */
+/* Writes at most `width` bytes of the text as one line. Control bytes become '?'. */
 static void put_row(struct buf *out, size_t width, struct span text)
 {
     text = span_take(text, width);
@@ -320,7 +320,7 @@ static void put_row(struct buf *out, size_t width, struct span text)
 
 enum {
     NARROW = 72
-}; /* columns: with fewer, what is counted matters more than all of its numbers */
+}; /* columns; on a narrower screen the counted value gets the room of some numbers */
 
 static void put_numbers(struct buf *row, const struct weights *weights, double seconds,
                         size_t width)
@@ -359,7 +359,7 @@ static void put_title(const struct top *top, double seconds, size_t width, bool 
     buf_printf(out, "%s", plain ? "" : "\x1b[7m");
     put_row(out, width, buf_span(&row));
     if (!plain) {
-        out->end--; /* before the line's end: there is a line for each row */
+        out->end--; /* removes the last line end, as each row needs only one line */
         buf_printf(out, "\x1b[0m\n");
     }
     buf_fini(&row);

@@ -1,4 +1,5 @@
-/* The screen of `top`: a frame a second, keys, and a terminal that is left as it was found. */
+/* The screen of `top`: draws a frame each second, handles keys, and restores the terminal at the
+ * end. */
 #include "ctl/top.h"
 #include "ctl/watch.h"
 
@@ -54,7 +55,7 @@ static void screen_open(struct screen *screen)
     struct sigaction action = {.sa_handler = on_signal};
     struct termios raw;
 
-    sigaction(SIGINT, &action, NULL); /* without SA_RESTART: they end a poll() */
+    sigaction(SIGINT, &action, NULL); /* without SA_RESTART, so that signals end poll() */
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
     sigaction(SIGWINCH, &action, NULL);
@@ -65,7 +66,7 @@ static void screen_open(struct screen *screen)
         raw.c_cc[VTIME] = 0;
         screen->raw = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
     }
-    put("\x1b[?1049h\x1b[?25l"); /* the other screen, no cursor */
+    put("\x1b[?1049h\x1b[?25l"); /* switches to the alternate screen and hides the cursor */
 }
 
 static void screen_close(struct screen *screen)
@@ -86,17 +87,19 @@ static void screen_size(size_t *width, size_t *height)
     *height = size.ws_row ? size.ws_row : 24;
 }
 
-/* At the bottom, dim: what the keys do. */
+/* Draws what the keys do, dimmed, on the last line. */
 static void draw_keys(size_t width, size_t height)
 {
     struct buf keys = BUF_INIT;
 
-    top_keys(width - 1, &keys); /* in its last place a terminal would wrap */
+    /* a character in the last column would make some terminals scroll */
+    top_keys(width - 1, &keys);
     printf("\x1b[%zu;1H\x1b[2m%.*s\x1b[0m", height, SPAN_ARGS(buf_span(&keys)));
     buf_fini(&keys);
 }
 
-/* From the corner on, each line cleared to its end, and what is below: no flicker. */
+/* Draws from the top left corner and clears the rest of each line, then the rest of the screen:
+ * this does not flicker. */
 static void draw(struct screen *screen)
 {
     struct buf frame = BUF_INIT;
@@ -142,7 +145,7 @@ static void read_keys(struct screen *screen)
 
 /* ---- counting ---- */
 
-/* Counts what has come, at most `left` of it. */
+/* Counts the lines received, at most *left of them. */
 static void take_lines(struct screen *screen, uint64_t *left)
 {
     double now = now_seconds();
@@ -153,7 +156,7 @@ static void take_lines(struct screen *screen, uint64_t *left)
     }
 }
 
-/* Waits so long for more, and for keys when `keys`. */
+/* Waits up to `ms` for more lines, and for keys if `keys`. */
 static int wait_for_more(struct screen *screen, bool keys, int ms, struct buf *why)
 {
     struct pollfd ready[] = {{.fd = screen->watch->fd, .events = POLLIN},
@@ -190,7 +193,7 @@ static int run_live(struct screen *screen, struct buf *why)
     return err;
 }
 
-/* Until there are so many, or the time is over when nobody says how many. */
+/* Counts until *left lines were received or, if --count is not given, for a fixed time. */
 static int run_once(struct screen *screen, uint64_t left, struct buf *why)
 {
     double end = screen->since + (left == UINT64_MAX ? ONCE_SECONDS : 1e9);

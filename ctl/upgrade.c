@@ -1,8 +1,8 @@
 /*
- * A newer process takes the place of the running daemon. The daemon tells how it was started; its
- * program is started once more by the same words, and asks for its sockets. Whoever starts it (we)
- * is told by a pipe that it serves; that ends without a word when it does not. One that says
- * nothing at all is ended after a while, and the older one goes on.
+ * larderctl upgrade: starts a newer process that takes over from the running daemon. The daemon
+ * reports how it was started; its program is started with the same arguments, and asks the daemon
+ * for its sockets. A pipe tells us when the newer process serves; if it ends first, the pipe is
+ * closed without a word. A process that does neither in time is ended, and the older one goes on.
  */
 #include "ctl/fetch.h"
 #include "ctl/program.h"
@@ -25,10 +25,10 @@
 
 extern char **environ;
 
-/* Long lists are read in seconds. Units of systemd have 90 s for a reload. */
+/* Seconds. Long host lists take seconds to read; systemd allows 90 s for a reload. */
 enum { NUMBER_MAX = 16, WAIT_DEFAULT = 60, WAIT_MAX = 86400 };
 
-/* The words by which the daemon was started, which may itself have taken over. */
+/* The arguments with which the daemon was started. It may itself have taken over from another. */
 static void words_of(const struct conf_command *command, char *program, char **out)
 {
     static char takeover[] = "--takeover";
@@ -44,7 +44,7 @@ static void words_of(const struct conf_command *command, char *program, char **o
     out[count] = NULL;
 }
 
-/* It has a session of its own, so that it outlives our terminal. */
+/* The process gets its own session, so that it outlives this terminal. */
 static int start(const char *folder, char **words, int ready, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
@@ -57,7 +57,8 @@ static int start(const char *folder, char **words, int ready, pid_t *pid)
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, ready, ready); /* not closed by exec */
+    /* the duplicated descriptor stays open in the new program */
+    posix_spawn_file_actions_adddup2(&actions, ready, ready);
     posix_spawn_file_actions_addchdir_np(&actions, folder);
     int err = posix_spawnp(pid, words[0], &actions, &attributes, words, environ);
     posix_spawn_file_actions_destroy(&actions);
@@ -85,8 +86,9 @@ static bool has_word(int ready, int ms)
     return n > 0;
 }
 
-/* It says so to us before it says so to the older one: while it stands still, and has said nothing,
- * the older one serves, and nobody is served by it. False: it serves after all. */
+/* Ends the newer process unless it serves. It reports to us before it reports to the older process,
+ * so while it is stopped without having reported, the older process still serves. False: the newer
+ * process serves. */
 static bool end_unless_ready(pid_t pid, int ready)
 {
     kill(pid, SIGSTOP);
@@ -102,7 +104,7 @@ static bool end_unless_ready(pid_t pid, int ready)
     return true;
 }
 
-/* Waits until it serves, has ended, or has been waited for long enough. */
+/* Waits until the newer process serves or has ended, or until the time is over. */
 static int await(const char *name, pid_t pid, int ready, uint64_t seconds)
 {
     char word;

@@ -1,5 +1,5 @@
-/* verify - is what is stored as it was written? Of a directory that no process has, by looking at
- * it from outside; of a running proxy's store, by asking it. */
+/* verify - `larderctl verify`: checks stored data against its checksums. A directory without a
+ * running proxy is read directly; the store of a running proxy is verified by the proxy itself. */
 #include "ctl/configured.h"
 #include "ctl/fetch.h"
 #include "ctl/show.h"
@@ -17,12 +17,12 @@
 
 enum { VERIFY_RIGHT = 0, VERIFY_DAMAGED = 1, VERIFY_UNKNOWN = 2 };
 
-/* Complaints that are printed; the rest is only counted. */
+/* Damaged objects that are printed; further ones are only counted. */
 enum { COMPLAINTS_MAX = 100 };
 
-#define RATE_MAX (UINT64_C(1) << 20) /* MiB a second */
+#define RATE_MAX (UINT64_C(1) << 20) /* in MiB per second */
 
-/* Between two looks at how far it is. */
+/* How often the progress is asked for, in ms. */
 enum { STEP_MS = 250 };
 
 static void show_line(struct buf *out, uint64_t count, const char *what)
@@ -81,7 +81,7 @@ static void show_verdict(const json_t *dir, struct buf *out)
     show_line(out, show_number(dir, "unreadable"), unreadable_text);
 }
 
-/* ---- from outside ---- */
+/* ---- without a proxy ---- */
 
 struct offline {
     const char *path;
@@ -205,7 +205,7 @@ static int verify_one(const char *path, json_t *list)
     return is_good(object) ? VERIFY_RIGHT : VERIFY_DAMAGED;
 }
 
-/* ---- what came of it ---- */
+/* ---- the result ---- */
 
 static void show_all(const struct ctl_options *options, json_t *list)
 {
@@ -285,7 +285,7 @@ static int verify_offline(const struct ctl_options *options)
     return worst;
 }
 
-/* ---- by the proxy ---- */
+/* ---- by the running proxy ---- */
 
 static int complain(struct buf *why)
 {
@@ -302,7 +302,7 @@ static json_t *answer_of(struct buf *body)
     return root;
 }
 
-/* The question, ended by NUL. False: the rate is none. */
+/* The path of the request, ended by NUL. False: --rate is malformed, which was reported. */
 static bool path_of(const struct ctl_options *options, struct buf *path)
 {
     uint64_t mib;
@@ -320,7 +320,7 @@ static bool path_of(const struct ctl_options *options, struct buf *path)
     return true;
 }
 
-/* VERIFY_RIGHT when it has begun in all directories. */
+/* Begins the verification. Returns VERIFY_RIGHT if it has begun in all directories. */
 static int begin(const struct ctl_options *options, const char *admin)
 {
     struct buf body = BUF_INIT, text = BUF_INIT, path = BUF_INIT;
@@ -356,7 +356,7 @@ static int begin(const struct ctl_options *options, const char *admin)
     return result;
 }
 
-/* True while one of them is under way. */
+/* Is a directory still being verified? Shows the progress. */
 static bool is_running(const json_t *root, bool is_terminal)
 {
     const json_t *list = json_object_get(root, "directories");
@@ -379,7 +379,7 @@ static bool is_running(const json_t *root, bool is_terminal)
     return running;
 }
 
-/* Asks until it is done. NULL: the proxy does not answer any more. */
+/* Asks for the state until the verification has ended. NULL: the proxy does not answer any more. */
 static json_t *await(const char *admin)
 {
     struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
@@ -405,7 +405,7 @@ static json_t *await(const char *admin)
     }
 }
 
-/* What /store says of it, as verify_offline() would. NULL: it is not known. */
+/* The result of a directory in /store, in the form of verify_offline(). NULL: unknown. */
 static json_t *outcome_of(const json_t *dir)
 {
     static const char *const same[] = {"dead", "damaged", "unreadable", "bytes"};

@@ -124,7 +124,7 @@ static int read_head(struct watch *watch, struct buf *why)
     return err;
 }
 
-/* What is left of lines that have been given goes first. */
+/* Removes the lines that were returned before, and reads more. */
 static int read_body(struct watch *watch, struct buf *why)
 {
     enum h1_body_result result = H1_BODY_DATA;
