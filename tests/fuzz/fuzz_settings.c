@@ -1,28 +1,18 @@
-/* A configuration of larder-proxy: read, checked and compiled whole, or refused with reasons. */
-#include "base/check.h"
+/* A configuration of larder-proxy, see fuzz_configuration.h. */
 #include "proxy/directives.h"
+#include "tests/fuzz/fuzz_configuration.h"
 
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
+static int load(int argc, char **argv, struct buf *errors, bool *loaded)
+{
+    struct settings *settings = NULL;
+    int err = settings_load(argc, argv, errors, &settings);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+    *loaded = settings != NULL;
+    settings_unref(&settings);
+    return err;
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char program[] = "larder-proxy", option[] = "--config", path[32];
-    char *argv[] = {program, option, path, NULL};
-    struct buf errors = BUF_INIT;
-    struct settings *settings = NULL;
-    int fd = memfd_create("configuration", MFD_CLOEXEC);
-
-    CHECK(fd >= 0 && write(fd, data, size) == (ssize_t)size);
-    snprintf(path, sizeof(path), "/dev/fd/%d", fd);
-    int err = settings_load(3, argv, &errors, &settings);
-    CHECK((err == 0) == (settings != NULL));
-    CHECK(err == 0 || buf_len(&errors) > 0);
-    settings_unref(&settings);
-    buf_fini(&errors);
-    close(fd);
-    return 0;
+    return fuzz_configuration(load, data, size);
 }
