@@ -20,9 +20,9 @@
  * time of the server: equal at 16 KiB, a tenth less at 32 KiB, two fifths less at 64 KiB, half at 1
  * MiB. Shorter bodies are kept in memory anyway when they are requested often. */
 #define PULL_FILE_MIN 32768
-/* How much is lent when the socket is full, to learn when it has room. 16 KiB to 256 KiB made no
- * difference; it is memory that a failing disk may take away, so it is kept small. */
-#define PULL_FILE_STEP 65536
+/* How much is lent when the socket is full, to learn when it has room. It is copied, which the rest
+ * is not, and a failing disk may take it away: so it is little. */
+#define PULL_FILE_STEP 4096
 /* Most bytes in one call, so that other connections get their turn. */
 #define PULL_BUDGET ((size_t)1024 * 1024)
 
