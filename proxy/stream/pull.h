@@ -14,7 +14,9 @@
 #include "http/message.h"
 #include "proxy/stream/transport.h"
 
-#define PULL_COPY_MAX 16384 /* longer spans are lent */
+/* Longer spans are lent. Measured at 10 KiB, when each body comes from memory that was not used
+ * lately: lending takes a thirtieth less than copying, as the kernel copies them anyway. */
+#define PULL_COPY_MAX 8192
 #define PULL_CORK_MAX 65536 /* more is not corked */
 /* Longer spans are sent from their file. Measured: sendfile() beside writev() of the mapping, CPU
  * time of the server: equal at 16 KiB, a tenth less at 32 KiB, two fifths less at 64 KiB, half at 1
