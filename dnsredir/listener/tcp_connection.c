@@ -10,8 +10,9 @@
 #define LENGTH_LEN 2
 /* A connection with this much unsent is not read from. */
 #define UNSENT_MAX (64 << 10)
-/* What all connections of a worker keep of queries that have not come whole. A message may have 64
- * KiB, so that alone would be 64 MiB for the default number of connections. */
+/* What all connections of a worker keep: of queries that have not come whole, and of answers that
+ * are not read. A message may have 64 KiB, so either alone would be 64 MiB for the default number
+ * of connections. */
 #define HELD_MAX (8 << 20)
 
 static void on_connection_closed(uv_handle_t *handle)
@@ -19,9 +20,6 @@ static void on_connection_closed(uv_handle_t *handle)
     struct connection *c = container_of(handle, struct connection, handle);
     struct tcp *tcp = c->tcp;
 
-    buf_fini(&c->in);
-    buf_fini(&c->out);
-    buf_fini(&c->late);
     free(c);
     tcp_handle_closed(tcp);
 }
@@ -53,6 +51,10 @@ void connection_close(struct connection *c)
         c->job->owner = NULL;
         c->job = NULL;
     }
+    /* Now, not when the handle is closed: of a crowd all are closed in one turn of the loop. */
+    buf_fini(&c->in);
+    buf_fini(&c->out);
+    buf_fini(&c->late);
     c->tcp->held -= c->held;
     c->held = 0;
     list_remove(&c->link);
@@ -115,6 +117,28 @@ static void on_written(uv_write_t *write, int status)
     }
 }
 
+/* Counts what is kept for the connection. Too much in all: those go that have something kept, the
+ * one that has made no progress for longest before the others; it has the least time left. */
+static void connection_hold(struct connection *c)
+{
+    struct tcp *tcp = c->tcp;
+    size_t held = c->closing ? 0 : c->in.cap + c->out.cap + c->late.cap;
+
+    tcp->held = tcp->held - c->held + held;
+    c->held = held;
+    list_each_safe(link, &tcp->connections)
+    {
+        struct connection *other = list_entry(link, struct connection, link);
+        if (tcp->held <= HELD_MAX) {
+            break;
+        }
+        if (other->held) {
+            metric_add(&tcp->worker->counters.tcp_evicted, 1);
+            connection_close(other);
+        }
+    }
+}
+
 /* Sends what is in c->out: at once if the kernel takes it, else when it can. */
 static void connection_flush(struct connection *c)
 {
@@ -136,7 +160,9 @@ static void connection_flush(struct connection *c)
     if (uv_write(&c->write, (uv_stream_t *)&c->handle, &rest, 1, on_written) < 0) {
         c->writing = false;
         connection_close(c);
+        return;
     }
+    connection_hold(c);
 }
 
 static void put_message(struct buf *out, const uint8_t *bytes, size_t len)
@@ -160,7 +186,9 @@ static void on_answered(struct ticket *base, struct span answer)
     free(ticket);
     if (c && c->writing && buf_len(&c->late) > UNSENT_MAX) {
         connection_close(c);
-    } else if (c && !c->writing) {
+    } else if (c && c->writing) {
+        connection_hold(c);
+    } else if (c) {
         connection_touch(c);
         connection_flush(c);
         connection_end_if_done(c);
@@ -262,28 +290,6 @@ static struct span answer_messages(struct connection *c, struct span bytes)
     }
     publish_leave(worker->publish, worker->number);
     return bytes;
-}
-
-/* Counts what is kept of a query. Too much in all: those go that have begun one, the one that did
- * so first before the others; it has the least time left. */
-static void connection_hold(struct connection *c)
-{
-    struct tcp *tcp = c->tcp;
-    size_t held = c->closing ? 0 : buf_len(&c->in);
-
-    tcp->held = tcp->held - c->held + held;
-    c->held = held;
-    list_each_safe(link, &tcp->connections)
-    {
-        struct connection *other = list_entry(link, struct connection, link);
-        if (tcp->held <= HELD_MAX) {
-            break;
-        }
-        if (other->held) {
-            metric_add(&tcp->worker->counters.tcp_evicted, 1);
-            connection_close(other);
-        }
-    }
 }
 
 /* What arrived, or what waited while the peer did not read. */

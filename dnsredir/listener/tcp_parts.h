@@ -16,7 +16,7 @@ struct tcp {
     size_t limit, client_limit;
     size_t count;
     size_t handles; /* handles that are open or closing; the last one frees all */
-    size_t held;    /* bytes in `in` of all connections */
+    size_t held;    /* bytes in the buffers of all connections */
     bool closing;
     struct list connections; /* the most recently active one is last */
     struct tcp_clients clients;
@@ -40,7 +40,7 @@ struct connection {
     struct tcp_client *client; /* the peer's network */
     struct list client_link;
     struct buf in;   /* an incomplete query, and what came behind one that waits */
-    size_t held;     /* bytes of `in` that are counted in tcp->held */
+    size_t held;     /* bytes in the buffers that are counted in tcp->held */
     struct buf out;  /* answers not yet handed to the kernel */
     struct buf late; /* those that the resolver brought while `out` was being written */
     struct list tickets;

@@ -260,6 +260,26 @@ def half_messages(server):
         conn.close()
 
 
+def unread_answers(server):
+    """Many ask for much and read nothing: what is kept for them is bounded, too."""
+    crowd, before = [], server.metric("tcp_evicted_total")
+    message = query("big.ex.test", 9)
+    much = (struct.pack(">H", len(message)) + message) * 200  # 330 kB of answers
+    while len(crowd) < 600 and server.metric("tcp_evicted_total") == before:
+        conn = socket.socket()
+        conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)  # the kernel keeps less for it
+        conn.bind((f"127.6.{len(crowd) // 5}.1", 0))
+        conn.connect(("127.0.0.1", server.dns))
+        conn.sendall(much)
+        crowd.append(conn)
+    expect("one that does not read has gone", server.metric("tcp_evicted_total") > before)
+    with Peer(server.dns, "127.5.2.1").connect() as other:
+        expect("who reads is served", tcp_ask(other, "big.ex.test").answers == 100)
+    for conn in crowd:
+        conn.close()
+
+
 def admin_hosts(server):
     """Web pages that make their own name resolve to this address (DNS rebinding) get nothing."""
     rows = [
@@ -311,6 +331,7 @@ def main():
         cookies(server)
         seen = server.tool("dig", "+cookie", "www.ex.test")
         expect("dig comes back after BADCOOKIE", "192.0.2.1" in seen and "(good)" in seen, seen)
+        unread_answers(server)
         server.close()
     sys.exit(bool(failures))
 
