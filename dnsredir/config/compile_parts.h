@@ -50,6 +50,9 @@ static inline bool compile_is_whole(struct compiler *c, const char *name, size_t
  */
 int compile_find_replica(struct compiler *c, const char *directive, size_t index, const char *name);
 
+/* The region `name`, or NULL. */
+const struct region_row *compile_find_region(const struct settings *s, const char *name);
+
 /* Makes the policy of a row. NULL: after a complaint. */
 struct policy *compile_policy(struct compiler *c, const struct name_row *row);
 
