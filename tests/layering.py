@@ -99,7 +99,7 @@ MAY_INCLUDE = {
 
 # System header -> the only files (path prefixes) that may see it.
 OWNED = {
-    "lmdb.h": ("cache/store/", "dnsredir/state/statedb", "proxy/access/ledger"),
+    "lmdb.h": ("base/lmdb_file", "cache/store/"),
     "uv.h": ("base/", "proxy/", "dnsredir/admin/admin", "dnsredir/health/", "dnsredir/listener/",
              "dnsredir/resolver/inbox", "dnsredir/resolver/resolver", "dnsredir/server",
              "dnsredir/state/update_intake", "dnsredir/state/updater", "dnsredir/worker"),

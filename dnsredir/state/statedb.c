@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/folder_lock.h"
+#include "base/lmdb_file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/siphash.h"
@@ -11,14 +12,12 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <lmdb.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* Address space, not memory: 10,000 names of 64 records of 1 KiB fill it. */
 #define MAP_SIZE (UINT64_C(1) << 30)
-#define FILE_MODE 0640
 #define CHECK_LEN 8 /* behind each value */
 
 struct statedb {
@@ -34,27 +33,6 @@ static const char *const table_names[STATEDB_TABLES] = {
     [STATEDB_SIGNED] = "signed",
     [STATEDB_DRAINED] = "drained",
 };
-
-static int error_of(int result)
-{
-    switch (result) {
-    case 0:
-        return 0;
-    case MDB_NOTFOUND:
-        return ERR_NOT_FOUND;
-    case MDB_MAP_FULL:
-    case MDB_TXN_FULL:
-        return ERR_FULL;
-    case MDB_INVALID:
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-    case MDB_VERSION_MISMATCH:
-        return ERR_CORRUPT;
-    case MDB_PANIC:
-        return ERR_CLOSED;
-    }
-    return result > 0 ? -result : ERR_IO;
-}
 
 /* Of a value at its place: what a damaged page puts under another key, or into another table, is
  * wrong, too. No secret: the disk is no enemy. */
@@ -80,14 +58,6 @@ static int open_value(enum statedb_table table, struct span key, const MDB_val *
     return check == check_of(table, key, *out) ? 0 : ERR_CORRUPT;
 }
 
-static MDB_val val_of(struct span bytes)
-{
-    MDB_val val = {bytes.len, NULL};
-
-    memcpy(&val.mv_data, &bytes.at, sizeof(bytes.at)); /* not const, but LMDB never writes there */
-    return val;
-}
-
 /* ---- opening ---- */
 
 /* LMDB would end the process behind this. */
@@ -95,30 +65,6 @@ static void on_impossible(MDB_env *env, const char *message)
 {
     log_error("state_damaged", "what=%s", message);
     guard_leave();
-}
-
-/* A file that lost its end would end us with SIGBUS at the first read there. */
-static int check_length(MDB_env *env)
-{
-    MDB_envinfo info;
-    MDB_stat stat;
-    struct stat file;
-    mdb_filehandle_t fd;
-    int err = mdb_env_info(env, &info);
-
-    if (!err) {
-        err = mdb_env_stat(env, &stat);
-    }
-    if (!err) {
-        err = mdb_env_get_fd(env, &fd);
-    }
-    if (err) {
-        return error_of(err);
-    }
-    if (fstat(fd, &file) < 0) {
-        return -errno;
-    }
-    return (uint64_t)file.st_size < (info.me_last_pgno + 1) * stat.ms_psize ? ERR_CORRUPT : 0;
 }
 
 /* One that was there and has nothing has lost it. */
@@ -129,36 +75,23 @@ static int check_file(const char *path, const struct stat *about)
 
 static int open_env(struct statedb *db, const char *dir)
 {
+    const struct lmdb_file_plan plan = {.map_size = MAP_SIZE,
+                                        .tables = STATEDB_TABLES,
+                                        .flags = MDB_NOLOCK,
+                                        .on_impossible = on_impossible};
     char path[PATH_MAX];
-    int err = error_of(mdb_env_create(&db->env));
+    struct stat before;
 
-    if (err) {
-        db->env = NULL;
-        return err;
-    }
     if ((size_t)snprintf(path, sizeof(path), "%s/" STATEDB_FILE, dir) >= sizeof(path)) {
         return -ENAMETOOLONG;
     }
-    struct stat before;
     bool is_new = stat(path, &before) < 0 && errno == ENOENT;
-    err = is_new ? 0 : check_file(path, &before);
-    if (!err) {
-        err = error_of(mdb_env_set_mapsize(db->env, MAP_SIZE));
-    }
-    if (!err) {
-        err = error_of(mdb_env_set_maxdbs(db->env, STATEDB_TABLES));
-    }
-    if (!err) {
-        err = error_of(mdb_env_set_assert(db->env, on_impossible));
-    }
-    if (!err) {
-        err =
-            error_of(mdb_env_open(db->env, path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NOLOCK, FILE_MODE));
-    }
+    int err = is_new ? 0 : check_file(path, &before);
+    err = err ? err : lmdb_file_open(path, &plan, &db->env);
     if (err && is_new) {
         unlink(path); /* what a full disk has left of it would be a damaged file */
     }
-    return err ? err : check_length(db->env);
+    return err;
 }
 
 static int open_tables(struct statedb *db)
@@ -166,7 +99,7 @@ static int open_tables(struct statedb *db)
     int err = statedb_begin(db);
 
     for (unsigned i = 0; i < STATEDB_TABLES && !err; i++) {
-        err = error_of(mdb_dbi_open(db->txn, table_names[i], MDB_CREATE, &db->tables[i]));
+        err = lmdb_file_error(mdb_dbi_open(db->txn, table_names[i], MDB_CREATE, &db->tables[i]));
     }
     if (err) {
         statedb_abort(db);
@@ -256,7 +189,7 @@ void statedb_close(struct statedb **db)
 int statedb_begin(struct statedb *db)
 {
     CHECK(!db->txn);
-    return error_of(mdb_txn_begin(db->env, NULL, 0, &db->txn));
+    return lmdb_file_error(mdb_txn_begin(db->env, NULL, 0, &db->txn));
 }
 
 int statedb_commit(struct statedb *db)
@@ -265,7 +198,7 @@ int statedb_commit(struct statedb *db)
 
     CHECK(txn && !db->part);
     db->txn = NULL;
-    return error_of(mdb_txn_commit(txn));
+    return lmdb_file_error(mdb_txn_commit(txn));
 }
 
 void statedb_abort(struct statedb *db)
@@ -283,7 +216,7 @@ void statedb_abort(struct statedb *db)
 int statedb_part_begin(struct statedb *db)
 {
     CHECK(db->txn && !db->part);
-    return error_of(mdb_txn_begin(db->env, db->txn, 0, &db->part));
+    return lmdb_file_error(mdb_txn_begin(db->env, db->txn, 0, &db->part));
 }
 
 int statedb_part_end(struct statedb *db, bool keep)
@@ -293,7 +226,7 @@ int statedb_part_end(struct statedb *db, bool keep)
     CHECK(part);
     db->part = NULL;
     if (keep) {
-        return error_of(mdb_txn_commit(part));
+        return lmdb_file_error(mdb_txn_commit(part));
     }
     mdb_txn_abort(part);
     return 0;
@@ -309,9 +242,9 @@ static MDB_txn *current(const struct statedb *db)
 
 int statedb_get(struct statedb *db, enum statedb_table table, struct span key, struct span *value)
 {
-    MDB_val at = val_of(key);
+    MDB_val at = lmdb_file_val(key);
     MDB_val val;
-    int err = error_of(mdb_get(current(db), db->tables[table], &at, &val));
+    int err = lmdb_file_error(mdb_get(current(db), db->tables[table], &at, &val));
 
     err = err ? err : open_value(table, key, &val, value);
     if (err) {
@@ -322,10 +255,10 @@ int statedb_get(struct statedb *db, enum statedb_table table, struct span key, s
 
 int statedb_put(struct statedb *db, enum statedb_table table, struct span key, struct span value)
 {
-    MDB_val at = val_of(key);
+    MDB_val at = lmdb_file_val(key);
     MDB_val val = {value.len + CHECK_LEN, NULL};
     uint64_t check = check_of(table, key, value);
-    int err = error_of(mdb_put(current(db), db->tables[table], &at, &val, MDB_RESERVE));
+    int err = lmdb_file_error(mdb_put(current(db), db->tables[table], &at, &val, MDB_RESERVE));
 
     if (!err) {
         char *to = val.mv_data;
@@ -339,9 +272,9 @@ int statedb_put(struct statedb *db, enum statedb_table table, struct span key, s
 
 int statedb_drop(struct statedb *db, enum statedb_table table, struct span key)
 {
-    MDB_val at = val_of(key);
+    MDB_val at = lmdb_file_val(key);
 
-    return error_of(mdb_del(current(db), db->tables[table], &at, NULL));
+    return lmdb_file_error(mdb_del(current(db), db->tables[table], &at, NULL));
 }
 
 size_t statedb_count(struct statedb *db, enum statedb_table table)
@@ -361,7 +294,7 @@ int statedb_each(struct statedb *db, enum statedb_table table,
     int err = mdb_cursor_open(current(db), db->tables[table], &cursor);
 
     if (err) {
-        return error_of(err);
+        return lmdb_file_error(err);
     }
     for (err = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !err;
          err = mdb_cursor_get(cursor, &key, &val, MDB_NEXT), count++) {
@@ -374,5 +307,5 @@ int statedb_each(struct statedb *db, enum statedb_table table,
     }
     mdb_cursor_close(cursor);
     damaged = damaged || count != statedb_count(db, table);
-    return err != MDB_NOTFOUND ? error_of(err) : damaged ? ERR_CORRUPT : 0;
+    return err != MDB_NOTFOUND ? lmdb_file_error(err) : damaged ? ERR_CORRUPT : 0;
 }

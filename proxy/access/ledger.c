@@ -3,18 +3,17 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/folder_lock.h"
+#include "base/lmdb_file.h"
 #include "base/mem.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <lmdb.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Address space, not memory. */
 #define MAP_SIZE (UINT64_C(1) << 30)
-enum { FILE_MODE = 0640, TIDY_MAX = 256 };
+enum { TIDY_MAX = 256 };
 
 struct ledger {
     MDB_env *env;
@@ -25,72 +24,17 @@ struct ledger {
     size_t tidied_len;
 };
 
-static int error_of(int result)
-{
-    switch (result) {
-    case 0:
-        return 0;
-    case MDB_NOTFOUND:
-        return ERR_NOT_FOUND;
-    case MDB_MAP_FULL:
-    case MDB_TXN_FULL:
-        return ERR_FULL;
-    case MDB_INVALID:
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-    case MDB_VERSION_MISMATCH:
-        return ERR_CORRUPT;
-    }
-    return result > 0 ? -result : ERR_IO;
-}
-
-static MDB_val val_of(struct span bytes)
-{
-    MDB_val val = {bytes.len, NULL};
-
-    memcpy(&val.mv_data, &bytes.at, sizeof(bytes.at)); /* not const, but LMDB never writes there */
-    return val;
-}
-
 /* ---- opening ---- */
-
-/* Reading a file that has lost its end would raise SIGBUS. */
-static int check_length(MDB_env *env)
-{
-    MDB_envinfo info;
-    MDB_stat stat;
-    struct stat file;
-    mdb_filehandle_t fd;
-    int err = mdb_env_info(env, &info);
-
-    err = err ? err : mdb_env_stat(env, &stat);
-    err = err ? err : mdb_env_get_fd(env, &fd);
-    if (err) {
-        return error_of(err);
-    }
-    if (fstat(fd, &file) < 0) {
-        return -errno;
-    }
-    return (uint64_t)file.st_size < (info.me_last_pgno + 1) * stat.ms_psize ? ERR_CORRUPT : 0;
-}
 
 static int open_env(struct ledger *ledger, const char *folder)
 {
+    const struct lmdb_file_plan plan = {.map_size = MAP_SIZE};
     char path[PATH_MAX];
-    int err = error_of(mdb_env_create(&ledger->env));
 
-    if (err) {
-        ledger->env = NULL;
-        return err;
-    }
     if ((size_t)snprintf(path, sizeof(path), "%s/" LEDGER_FILE, folder) >= sizeof(path)) {
         return -ENAMETOOLONG;
     }
-    err = error_of(mdb_env_set_mapsize(ledger->env, MAP_SIZE));
-    if (!err) {
-        err = error_of(mdb_env_open(ledger->env, path, MDB_NOSUBDIR | MDB_NOTLS, FILE_MODE));
-    }
-    return err ? err : check_length(ledger->env);
+    return lmdb_file_open(path, &plan, &ledger->env);
 }
 
 int ledger_open(const char *folder, struct ledger **out)
@@ -102,7 +46,7 @@ int ledger_open(const char *folder, struct ledger **out)
     err = err ? err : open_env(ledger, folder);
     err = err ? err : ledger_begin(ledger);
     if (!err) {
-        err = error_of(mdb_dbi_open(ledger->txn, NULL, 0, &ledger->rows));
+        err = lmdb_file_error(mdb_dbi_open(ledger->txn, NULL, 0, &ledger->rows));
         int other = ledger_commit(ledger);
         err = err ? err : other;
     }
@@ -152,7 +96,7 @@ int ledger_each(struct ledger *ledger,
     int err = mdb_txn_begin(ledger->env, NULL, MDB_RDONLY, &txn);
 
     if (err) {
-        return error_of(err);
+        return lmdb_file_error(err);
     }
     err = mdb_cursor_open(txn, ledger->rows, &cursor);
     for (int next = err ? err : mdb_cursor_get(cursor, &key, &value, MDB_FIRST); next == 0;
@@ -165,13 +109,13 @@ int ledger_each(struct ledger *ledger,
         mdb_cursor_close(cursor);
     }
     mdb_txn_abort(txn);
-    return error_of(err);
+    return lmdb_file_error(err);
 }
 
 int ledger_begin(struct ledger *ledger)
 {
     CHECK(ledger->txn == NULL);
-    return error_of(mdb_txn_begin(ledger->env, NULL, 0, &ledger->txn));
+    return lmdb_file_error(mdb_txn_begin(ledger->env, NULL, 0, &ledger->txn));
 }
 
 static void keep_larger(struct ledger_row *row, const struct ledger_row *old)
@@ -189,17 +133,17 @@ static void keep_larger(struct ledger_row *row, const struct ledger_row *old)
 int ledger_put(struct ledger *ledger, struct span name, const struct ledger_row *row)
 {
     struct ledger_row next = *row, old;
-    MDB_val key = val_of(name), value;
+    MDB_val key = lmdb_file_val(name), value;
     int err = mdb_get(ledger->txn, ledger->rows, &key, &value);
 
     if (err == 0 && row_of(&value, &old)) {
         keep_larger(&next, &old);
     }
     if (err && err != MDB_NOTFOUND) {
-        return error_of(err);
+        return lmdb_file_error(err);
     }
-    value = val_of(span_of(&next, sizeof(next)));
-    return error_of(mdb_put(ledger->txn, ledger->rows, &key, &value, 0));
+    value = lmdb_file_val(span_of(&next, sizeof(next)));
+    return lmdb_file_error(mdb_put(ledger->txn, ledger->rows, &key, &value, 0));
 }
 
 static bool is_over(const struct ledger_row *row, const struct period_now *now)
@@ -220,7 +164,7 @@ int ledger_tidy(struct ledger *ledger, const struct period_now *now)
     int err = mdb_cursor_open(ledger->txn, ledger->rows, &cursor);
 
     if (err) {
-        return error_of(err);
+        return lmdb_file_error(err);
     }
     int next = mdb_cursor_get(cursor, &key, &value, ledger->tidied_len ? MDB_SET_RANGE : MDB_FIRST);
     for (int n = 0; n < TIDY_MAX && next == 0 && !err; n++) {
@@ -232,7 +176,7 @@ int ledger_tidy(struct ledger *ledger, const struct period_now *now)
     ledger->tidied_len = next == 0 && key.mv_size <= LEDGER_KEY_MAX ? key.mv_size : 0;
     memcpy(ledger->tidied, key.mv_data, ledger->tidied_len);
     mdb_cursor_close(cursor);
-    return error_of(err);
+    return lmdb_file_error(err);
 }
 
 int ledger_commit(struct ledger *ledger)
@@ -240,7 +184,7 @@ int ledger_commit(struct ledger *ledger)
     MDB_txn *txn = ledger->txn;
 
     ledger->txn = NULL;
-    return error_of(mdb_txn_commit(txn));
+    return lmdb_file_error(mdb_txn_commit(txn));
 }
 
 void ledger_abort(struct ledger *ledger)
