@@ -56,15 +56,15 @@ export function duration(us) {
   return us === null || us === undefined ? "–" : join(durationParts(us));
 }
 
-// A part of a whole; a dash if there is no whole. Only nothing and everything are told without decimals:
-// 99.99 % is not everything, and the numbers of a column are aligned.
+// A part of a whole; a dash if there is no whole. Nothing, everything and more than that are told without
+// decimals: 99.99 % is not everything, and the numbers of a column are aligned.
 export function percent(part, whole) {
   if (!whole) {
     return "–";
   }
   const value = (100 * part) / whole;
-  if (value === 0 || value === 100) {
-    return value + thin + "%";
+  if (value === 0 || value >= 100) {
+    return Math.round(value) + thin + "%";
   }
   return (value > 99.5 ? (Math.floor(value * 100) / 100).toFixed(2) : value.toFixed(1)) + thin + "%";
 }

@@ -81,6 +81,16 @@ function isBytes(shown, value) {
   return Math.abs(Number(number) - value / size) <= 0.051;
 }
 
+// Three digits that matter, and no decimals where they say nothing.
+async function lookAtNumbers(page) {
+  const said = await page.evaluate(async () => {
+    const { percent } = await import("/dashboard/format.js");
+    return [[0, 9], [1, 3], [99.999, 100], [5, 5], [1.53, 1], [1, 0]].map(([part, whole]) => percent(part, whole));
+  });
+  const wanted = ["0", "33.3", "99.99", "100", "153"].map((number) => `${number}\u202f%`);
+  check(said.join() === [...wanted, "–"].join(), `parts of a whole: ${said}`);
+}
+
 async function lookAtMirrors(page) {
   const now = await metrics();
   const of = (name, path) => now[`larder_mirror_${name}_total{mirror="${path}"}`] ?? 0;
@@ -297,6 +307,7 @@ try {
   await compare(page);
   await picture(page, "light", { fullPage: true });
   await lookAtMirrors(page);
+  await lookAtNumbers(page);
   await lookAtFilter(page);
   await lookAtRecent(page);
   await lookAtWhy(page);
