@@ -79,7 +79,7 @@ const struct metric counters_rows[] = {
 static void count_store(struct counters *counters, const struct decision *decision)
 {
     if (decision->fwd_status == 0 || decision->collapsed) {
-        return; /* nothing was sent, or the response is counted by another exchange */
+        return; /* no response was sent, or another exchange counts it */
     }
     if (decision->stored) {
         metric_add(&counters->stored_responses, 1);

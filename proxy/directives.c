@@ -13,9 +13,10 @@
 
 enum { WORKERS_AUTO_MAX = 8, STORE_FOLDERS_MAX = 64 };
 
-/* ---- what is computed after binding ---- */
+/* ---- values computed after binding ---- */
 
-/* The CPUs this process may run on: in a container fewer than there are. */
+/* The number of CPUs that this process may use, which in a container is less than the machine
+ * has. */
 static uint64_t cpus(void)
 {
     cpu_set_t set;
@@ -150,7 +151,7 @@ static void share_certificates(struct settings *settings, const struct conf_at *
     }
 }
 
-/* ---- the folders of the store ---- */
+/* ---- store folders ---- */
 
 /* The position of the path's last slash. */
 static size_t last_part(const char *path, size_t len)
@@ -190,7 +191,7 @@ static bool lies_inside(struct span inner, struct span outer)
     return span_starts(inner, outer) && inner.len > outer.len && inner.at[outer.len] == '/';
 }
 
-/* A folder can hold only one store, and nothing else, which would be in its way. */
+/* Refuses folders that are used twice: a store needs a folder of its own, without other files. */
 static void refuse_shared_folders(const struct settings *settings, struct arena *arena,
                                   const struct conf_at *at)
 {
@@ -218,8 +219,8 @@ static void refuse_shared_folders(const struct settings *settings, struct arena 
     }
 }
 
-/* What lies there and is no folder will not become one. What is not there is made, and what cannot
- * be looked at may be right. */
+/* Refuses a path that exists and is not a folder. A missing folder is created later; one that
+ * cannot be examined may be right. */
 static void refuse_file(const struct conf_at *at, const char *directive, const char *path)
 {
     struct stat about;
@@ -413,7 +414,7 @@ const char *settings_origin(const struct settings *settings, struct span path)
     return NULL;
 }
 
-/* ---- for people ---- */
+/* ---- output for people ---- */
 
 bool settings_flag(int argc, char **argv, const char *name)
 {

@@ -1,11 +1,11 @@
-/* directives_access - the rows about who may use the proxy, and for what. */
+/* directives_access - the rows that say who may use the proxy, and for what. */
 #include "proxy/directives_table.h"
 
 #include "base/err.h"
 #include "http/hostlist.h"
 #include "http/names.h"
 
-/* ---- what rules name ---- */
+/* ---- values of rules ---- */
 
 static int keep_span(struct span text, struct arena *arena, void *out)
 {

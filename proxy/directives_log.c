@@ -1,4 +1,4 @@
-/* The access logs: where lines go, and how a format string becomes pieces. */
+/* The access logs: their destinations, and how a format string is compiled to pieces. */
 #include "proxy/directives_table.h"
 
 #include "base/err.h"
@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* Longest line that is certain to fit (proxy/client/accesslog.h). */
+/* Longest line that certainly fits into ACCESSLOG_LINE_MAX (proxy/client/accesslog.h). */
 enum { STYLE_MAX = 32000, PIECES_MAX = 100 };
 
 const char *const log_field_words[] = {
@@ -125,7 +125,7 @@ static size_t literal(struct span rest, char *c)
     return *c == '{' ? 0 : 1;
 }
 
-/* "{time} {client} ...": {{ and }} are braces, \t is a tab. */
+/* Compiles "{time} {client} ...": {{ and }} are braces, \t is a tab. */
 static int build(struct builder *builder, struct span rest, struct arena *arena, const char **what)
 {
     while (rest.len) {

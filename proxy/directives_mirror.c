@@ -19,7 +19,7 @@ static bool is_plain_segment(struct span text)
     return text.len > 0 && !span_eq(text, SPAN(".")) && !span_eq(text, SPAN(".."));
 }
 
-/* "/npm/", "/v2/": compared byte by byte, and copied into links. */
+/* Parses "/npm/" or "/v2/", which are compared byte by byte, and copied into links. */
 static int parse_path(struct span text, struct arena *arena, void *out, const char **what)
 {
     struct span path = arena_copy(arena, text);
@@ -98,7 +98,7 @@ static void make_site(struct mirror *mirror, struct site *site, const struct uri
     site->verify = mirror->verify;
 }
 
-/* The best-known package index keeps its files on another host. */
+/* Where an index keeps its files on another host by default: pypi.org does. */
 static struct span usual_files(const struct mirror *mirror)
 {
     return mirror->preset == PRESET_PIP && span_eq(mirror->origin_uri.host, SPAN("pypi.org"))

@@ -1,4 +1,4 @@
-/* The PAC script: the proxies it names, and what clients reach without a proxy. */
+/* The PAC script: the proxies that it names, and the hosts that clients reach without a proxy. */
 #include "proxy/directives_table.h"
 
 #include "base/err.h"
@@ -18,7 +18,7 @@ static bool is_plain(struct span text)
     return text.len > 0;
 }
 
-/* "proxy.example.net:3128", "https://proxy.example.net:3130". */
+/* Parses "proxy.example.net:3128" or "https://proxy.example.net:3130". */
 static int parse_proxy(struct span text, struct arena *arena, void *out, const char **what)
 {
     struct pac_proxy *proxy = out;

@@ -110,7 +110,8 @@ void recent_add(struct recent *ring, const struct recent_request *request)
         set_asker(&entry, request);
     }
     size_t len = text_len(&entry);
-    memset(entry.text + len, 0, 8); /* words are copied as a whole */
+    /* words are copied as a whole, so the rest of the last one is cleared */
+    memset(entry.text + len, 0, 8);
     publish(&ring->slots[(number - 1) % RECENT_COUNT], number, &entry, len);
     atomic_store_explicit(&ring->count, number, memory_order_release);
 }

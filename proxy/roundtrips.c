@@ -19,10 +19,10 @@ enum {
 enum { FALL = 4, RISE = 16 };
 
 struct entry {
-    struct list link; /* in `changes`, while the entry is in use */
+    struct list link; /* in roundtrips->changes while the entry is in use */
     uint64_t network; /* 0: free */
     uint64_t change;
-    uint64_t at;      /* of the last sample, in seconds */
+    uint64_t at;      /* seconds; time of the last sample */
     uint64_t told_at; /* when it was last reported, in seconds */
     uint32_t us, told_us;
     uint32_t count;
@@ -31,8 +31,8 @@ struct entry {
 struct roundtrips {
     struct sip_key key; /* secret, as clients choose their networks */
     uint64_t epoch;
-    uint64_t change;     /* number of the last change */
-    struct list changes; /* entries, by the number of their last change */
+    uint64_t change;     /* number of the latest change */
+    struct list changes; /* entries in use, ordered by the number of their last change */
     size_t count;
     struct entry sets[2 * SETS][WAYS];
 };
@@ -124,8 +124,8 @@ static void smooth(struct entry *entry, uint32_t us)
         entry->us = us;
         return;
     }
-    difference =
-        difference > is ? is : difference; /* a sample with seconds of queueing says little */
+    difference = difference > is ? is : difference; /* limited, because a sample with seconds of
+                                                       queueing says little about the path */
     is += difference / parts;
     entry->us = (uint32_t)(is > 1 ? is : 1);
 }

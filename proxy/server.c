@@ -75,7 +75,7 @@ static void on_reload(struct letter *letter)
     struct buf errors = BUF_INIT;
 
     if (server->draining) {
-        return; /* workers that have ended would not take the letter */
+        return; /* workers that have ended would not receive the letter */
     }
     notify_reloading();
     server_reload(server, &errors);
@@ -124,14 +124,14 @@ static int watch_signals(struct server *server)
     return 0;
 }
 
-/* ---- making and ending ---- */
+/* ---- start and end ---- */
 
 static void close_handles(struct server *server)
 {
     for (size_t i = 0; i < server->signal_count; i++) {
         uv_close((uv_handle_t *)&server->signals[i], NULL);
     }
-    /* without a handler it would end the process while it is ending */
+    /* without a handler, SIGHUP would kill the process during its shutdown */
     signal(SIGHUP, SIG_IGN);
     signal(SIGUSR1, SIG_IGN);
     server->signal_count = 0;
@@ -429,7 +429,8 @@ struct roundtrips *server_roundtrips(struct server *server)
 
     for (size_t i = 0; i < server->worker_count; i++) {
         struct rtt_ring *ring = &server->workers[i].worker.rtts;
-        for (size_t left = RTT_RING; left;) { /* not for ever, as a worker may be filling it */
+        /* bounded, as a worker may be filling the ring at the same time */
+        for (size_t left = RTT_RING; left;) {
             size_t count = rtt_ring_take(ring, samples, ARRAY_LEN(samples));
             for (size_t n = 0; n < count; n++) {
                 roundtrips_note(server->roundtrips, samples[n].network, samples[n].us, now);

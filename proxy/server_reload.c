@@ -39,7 +39,7 @@ static void say_places(const struct settings *settings, struct buf *told, struct
     }
 }
 
-/* What is said of a store that has no place is probably meant for one. */
+/* Warns of store settings without a store path: a path was probably intended. */
 static void warn_of_no_store(const struct settings *settings, struct buf *warnings)
 {
     const struct conf_flat *flat = &settings->flat;
@@ -149,7 +149,7 @@ static int open_accounts_anew(struct server *server, const struct settings *next
     return err;
 }
 
-/* `lines` may be empty. */
+/* Remembers the refused reload for the status; `lines` may be empty. */
 static void keep_refusal(struct server *server, struct span lines)
 {
     free(server->refusal);

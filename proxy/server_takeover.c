@@ -1,7 +1,8 @@
 /*
- * server_takeover - a newer process takes our place, or we that of an older one. The older one goes
- * on as after SIGTERM, but for its sockets, which another serves by now; the newer one has the
- * store when the older one does not need it any more, and is in memory until then. ADR 11 says why.
+ * server_takeover - a newer process takes over from this one, or this one from an older process.
+ * The older process goes on as after SIGTERM, except that the newer one serves its sockets. The
+ * newer process gets the store when the older one does not need it any more; until then its cache
+ * is in memory only. ADR 11 has the reasons.
  */
 #include "base/err.h"
 #include "base/log.h"
@@ -12,9 +13,9 @@
 
 enum { LATE_AGAIN_MS = 1000, LATE_LOUD = 60 };
 
-/* ---- the older one ---- */
+/* ---- the older process ---- */
 
-/* Are bytes counted that only memory has, until the ledger can be opened? */
+/* Are there byte counts that exist only in memory, because the ledger cannot be opened so far? */
 static bool counts_late(const struct server *server)
 {
     struct accounts_stats stats = {0};
@@ -51,7 +52,7 @@ static void on_gift(void *arg, struct takeover_gift *gift)
     memcpy(gift->secret, cache_secret(server->cache), sizeof(gift->secret));
 }
 
-/* The newer process tells the service manager; the end of this one is no news. */
+/* The newer process reports to the service manager, so the end of this one is not reported. */
 static void on_ready(void *arg)
 {
     struct server *server = arg;
@@ -94,7 +95,7 @@ void server_withdraw(struct server *server)
     takeover_forget();
 }
 
-/* ---- the newer one ---- */
+/* ---- the newer process ---- */
 
 const struct sip_key *server_late_secret(struct server *server)
 {

@@ -12,7 +12,7 @@ struct tls_set {
     size_t listener_count, site_count;
     struct tls_context **listeners; /* as in settings->listen; NULL: plain */
     struct tls_context **sites;     /* by site_at(); NULL: the same as `origins` */
-    struct tls_context *origins;    /* of all others */
+    struct tls_context *origins;    /* for all other origins */
 };
 
 static const struct tls_set *set_of(const struct settings *settings)

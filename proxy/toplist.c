@@ -25,14 +25,14 @@ struct period {
 
 struct toplist {
     struct sip_key secret;
-    struct period now; /* used by the worker */
+    struct period now; /* the current period; used by the worker only */
     bool changed;
 
     pthread_mutex_t lock;
     struct period shown, before; /* copies for readers; under the lock */
 };
 
-/* ---- making and ending ---- */
+/* ---- creating and freeing ---- */
 
 static void period_init(struct period *period, int64_t since)
 {
@@ -88,7 +88,7 @@ void toplist_free(struct toplist **slot)
     free(toplist);
 }
 
-/* ---- counting; on the worker's loop ---- */
+/* ---- counting, on the worker's loop ---- */
 
 static bool is_unreached(enum reason reason)
 {
@@ -179,7 +179,7 @@ void toplist_add(struct toplist *toplist, const struct toplist_request *request)
 {
     char text[HOST_TEXT];
     struct span host = host_text(request->uri, text);
-    /* Many small responses weigh as much as a large one. */
+    /* counts requests and bytes: many small responses weigh as much as a large one */
     uint64_t weight = 1 + request->bytes / BYTES_AS_REQUEST;
 
     toplist->changed = true;
@@ -195,7 +195,7 @@ void toplist_add(struct toplist *toplist, const struct toplist_request *request)
     }
 }
 
-/* ---- showing ---- */
+/* ---- output ---- */
 
 static void show(struct toplist *toplist)
 {

@@ -35,7 +35,7 @@ static struct upstream_settings upstream_settings_of(const struct settings *sett
     };
 }
 
-/* ---- what it is told ---- */
+/* ---- letters to the worker ---- */
 
 static void close_listeners(struct worker_thread *thread)
 {
@@ -159,7 +159,7 @@ static void on_reload(struct letter *letter)
     if (next == NULL) {
         return;
     }
-    accesslog_writer_free(&worker->log); /* the old settings own its styles */
+    accesslog_writer_free(&worker->log); /* its styles belong to the old settings */
     settings_unref(&worker->settings);
     worker->settings = next;
     worker->log = new_log_writer(next);
@@ -171,7 +171,7 @@ static void on_reload(struct letter *letter)
     upstreams_reconfigure(worker->upstreams, &upstream);
 }
 
-/* ---- making, running, ending ---- */
+/* ---- start, run, end ---- */
 
 static int open_listeners(struct worker_thread *thread)
 {
@@ -233,7 +233,7 @@ static void *run(void *arg)
     timeout_set(worker->loop, &thread->sweep, SWEEP_MS);
     loop_run(worker->loop);
     accesslog_flush(worker->log);
-    report_quiet(thread); /* others may still have tunnels */
+    report_quiet(thread); /* this worker has no clients left, others may still have tunnels */
     if (atomic_fetch_add(&server->stopped, 1) + 1 == server->worker_count) {
         loop_post(server->loop, &server->all_stopped);
     }
@@ -255,7 +255,7 @@ void worker_thread_fini(struct worker_thread *thread)
 
     settings_unref(&not_taken);
     if (worker->loop && !thread->running) {
-        worker_thread_end(thread); /* it never ran: one turn closes its handles */
+        worker_thread_end(thread); /* it never ran, so one turn of the loop closes its handles */
         loop_run(worker->loop);
     }
     exchange_pool_clear(worker);

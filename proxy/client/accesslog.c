@@ -66,7 +66,7 @@ struct accesslog_writer {
 static atomic_uint_fast64_t dropped;
 static pthread_mutex_t running_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t running_less = PTHREAD_COND_INITIALIZER;
-static unsigned running; /* threads */
+static unsigned running; /* number of log threads that run */
 
 /* ---- the thread ---- */
 
@@ -149,8 +149,8 @@ static void count_running(int change)
     pthread_mutex_unlock(&running_lock);
 }
 
-/* The last reference may be given up by a worker in a request, which must not wait; so the thread
- * frees the log. */
+/* The last reference may be given up by a worker while it handles a request. Closing the file may
+ * wait, so the log's thread frees the log. */
 static void *writer_main(void *arg)
 {
     struct accesslog *log = arg;

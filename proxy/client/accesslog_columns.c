@@ -65,7 +65,7 @@ char *column_reason(char *at, const struct accesslog_entry *entry)
     return at;
 }
 
-/* Made from "Sun, 06 Nov 1994 08:49:37 GMT". */
+/* Rearranges a date such as "Sun, 06 Nov 1994 08:49:37 GMT". */
 char *column_time(char *at, int64_t when_ms)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -115,7 +115,7 @@ struct span column_referer(struct span referer)
     struct span authority = span_skip(rest, colon + 3); /* behind "://" */
     size_t at = span_find(span_take(authority, span_find(authority, '/')), '@');
 
-    /* No honest client sends a referer with a password: only its host and path are shown. */
+    /* an honest client sends no referer with a password, so only host and path are shown */
     rest = at < span_find(authority, '/') ? span_skip(authority, at + 1) : rest;
     struct span secret = shown_secret(rest);
     return span_take(rest, secret.len ? (size_t)(secret.at - rest.at) : rest.len);
@@ -126,7 +126,7 @@ static bool is_escaped(char c)
     return c == '"' || c == '\\';
 }
 
-/* Works backwards. */
+/* Works backwards, so that it can escape in place. */
 char *column_escape(char *start, char *end)
 {
     size_t more = 0;

@@ -5,7 +5,7 @@
 #include "http/put.h"
 #include "proxy/client/shown.h"
 
-/* From "Sun, 06 Nov 1994 08:49:37 GMT" to "[06/Nov/1994:08:49:37 +0000]". */
+/* Rearranges "Sun, 06 Nov 1994 08:49:37 GMT" to "[06/Nov/1994:08:49:37 +0000]". */
 static char *put_time(char *at, int64_t when)
 {
     char date[DATE_LEN];
@@ -33,7 +33,7 @@ static char *mask_quotes(char *start, char *end)
     return end;
 }
 
-/* At most QUOTED_MAX_SHOWN bytes. */
+/* Writes at most QUOTED_MAX_SHOWN bytes. */
 static char *put_quoted(char *at, struct span text)
 {
     struct span shown = span_take(text, QUOTED_MAX_SHOWN);

@@ -1,4 +1,5 @@
-/* accesslog_format - one exchange as one line. Pure; no printf, it runs for every request. */
+/* accesslog_format - writes one exchange as one line. Pure. Without printf, as it runs for every
+ * request. */
 #include "proxy/client/accesslog_columns.h"
 
 #include "base/check.h"

@@ -1,4 +1,5 @@
-/* accesslog_json - an object on one line with the whole decision. Unknown values are left out. */
+/* accesslog_json - writes an object on one line with the whole decision. Unknown values are left
+ * out. */
 #include "proxy/client/accesslog_columns.h"
 
 #include "http/put.h"

@@ -108,7 +108,7 @@ size_t accesslog_set_reopen(const struct settings *settings, struct buf *errors)
     return good;
 }
 
-/* ---- before they are opened ---- */
+/* ---- checks before logs are opened ---- */
 
 static bool is_open(const struct settings *before, const char *to)
 {

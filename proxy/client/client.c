@@ -15,13 +15,14 @@
 
 enum {
     H2_STREAMS_MAX = 128, /* most concurrent streams of a connection */
-    LOOKED_AT = 64,       /* most clients searched for one to close */
-    YIELDING_MAX = 8,     /* most that give way for memory at a time: each may hold little */
-    WAITED_MS = 1000,     /* who waits so long for a request is idle */
-    JUST_COME_MS = 250,   /* who waits less may be sending one */
+    LOOKED_AT = 64,       /* most clients examined to find one to close */
+    /* most clients that are closed for memory at a time, as each may hold little */
+    YIELDING_MAX = 8,
+    WAITED_MS = 1000,   /* a client that has waited this long for a request is idle */
+    JUST_COME_MS = 250, /* a client that has waited for less may be sending a request */
 };
 
-/* ---- terms ---- */
+/* ---- terms: settings that connections share ---- */
 
 static struct h1_settings h1_settings_of(const struct settings *settings)
 {
@@ -233,7 +234,8 @@ static const struct h1_events tls_client_events = {
     .on_gone = on_gone,
 };
 
-/* One that is agreeing on TLS goes on, or does not even begin. */
+/* Begins to drain a client. A connection in its TLS handshake goes on if `kindly`, else it is
+ * closed. */
 static void client_drain(struct client *client, bool kindly)
 {
     switch (client->speech) {
@@ -343,7 +345,7 @@ void client_start(struct worker *worker, struct transport *transport, struct tls
                         client);
 }
 
-/* ---- all of them ---- */
+/* ---- all clients of a worker ---- */
 
 static void client_close(struct client *client)
 {
@@ -361,7 +363,7 @@ static void client_close(struct client *client)
     client_free(client);
 }
 
-/* Has it been idle since before that time? */
+/* Has the client been idle since before that time? */
 static bool is_waiting(const struct client *client, uint64_t before_ms)
 {
     switch (client->speech) {
@@ -388,13 +390,13 @@ static bool is_slow(const struct client *client)
     UNREACHABLE();
 }
 
-/* Does it hold memory for what does not come, or is not taken? */
+/* Does the client hold memory for bytes that it does not send, or does not read? */
 static bool is_stalled(const struct client *client)
 {
     return is_slow(client) || (client->speech == CLIENT_H2 && h2_is_stalled(client->speaker.h2));
 }
 
-/* Closes it like a client that takes too long. */
+/* Closes the connection as if the client had timed out. */
 static void give_way(struct client *client)
 {
     metric_add(&client->worker->counters.clients_evicted, 1);
@@ -405,7 +407,7 @@ static void give_way(struct client *client)
     }
 }
 
-/* Who was looked at goes to the end of the row. */
+/* The next client to examine. It moves to the end of the list. */
 static struct client *next_looked_at(struct worker *worker)
 {
     struct list *link = list_pop_front(&worker->clients);
@@ -428,13 +430,16 @@ static uint64_t ms_ago(const struct worker *worker, uint64_t ms)
 }
 
 /*
- * Whoever comes is served, as long as somebody has had no request under way for a second: else a
- * crowd that says nothing, or part of a head, would keep everybody out. If there is nobody like
- * that, it is somebody who has begun a body and sends a byte now and then: of one without a length
- * nobody can say that it is late, and of others only after `timeouts.client-body`. A crowd that
- * comes by hundreds a second is full before anybody has waited for one: then a quarter is enough.
- * Who has only just come, or just been answered, may be sending a request. The look is short beside
- * many that are busy.
+ * A new client is served as long as some client had no request in progress for a second and can be
+ * closed: otherwise a crowd that sends nothing, or only a part of a head, would keep everybody out.
+ *
+ * If there is no such client, one is closed that has begun a body and sends a byte now and then: a
+ * body without a length is never known to be late, and others only after `timeouts.client-body`. If
+ * there is none either (a crowd that connects by hundreds per second fills the table before anybody
+ * has waited for a second), waiting for a quarter of a second is enough. A client that has just
+ * connected, or has just been answered, may be sending a request, and stays.
+ *
+ * Only a few clients are examined, so that this is quick when many are busy.
  */
 bool clients_evict_waiting(struct worker *worker)
 {
@@ -459,10 +464,10 @@ bool clients_evict_waiting(struct worker *worker)
 }
 
 /*
- * A crowd that keeps below the limits of connections may still fill the memory: a TLS handshake
- * that is not finished holds some 40 KiB, and so does a body that does not come. Nobody can tell
- * who holds most of it, so all kinds give way in turn; but idle clients, which hold little and may
- * be about to ask, only where requests would be refused otherwise.
+ * Clients that stay below the limits of connections may still fill the memory: an unfinished TLS
+ * handshake holds about 40 KiB, and so does a body that does not arrive. It is unknown which kind
+ * holds most, so all kinds are closed in turn. Idle clients, which hold little and may be about to
+ * send a request, are closed only if requests would be refused otherwise.
  */
 bool clients_yield_memory(struct worker *worker)
 {

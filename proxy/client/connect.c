@@ -13,7 +13,8 @@
 
 enum { TUNNEL_SPOOL_LIMIT = 128 * 1024 };
 
-/* One direction: whoever has bytes appends, the other side's stream pulls. */
+/* One direction of the tunnel: the stream of one side appends to the spool, the stream of the other
+ * side pulls from it. */
 struct lane {
     struct spool *spool;
     struct spool_reader reader;
@@ -21,11 +22,11 @@ struct lane {
     struct waker writer;
     atomic_bool wake_reader, wake_writer;
     bool ended;
-    bool is_awaited; /* the writer is to be woken when it is empty */
+    bool is_awaited; /* the writer wants to be woken when the lane is empty */
 };
 
 struct connect_tunnel {
-    struct list link; /* of the worker's tunnels */
+    struct list link; /* in the worker's list of tunnels */
     struct connect_order order;
     struct target_check target;
     struct upstream_job *job;
@@ -33,8 +34,8 @@ struct connect_tunnel {
     struct lane up, down;
     struct letter letter;
     int busy;
-    bool closed; /* by the client's side */
-    bool ended;  /* everything is given back */
+    bool closed; /* the client's side has closed the tunnel */
+    bool ended;  /* all resources were released */
 };
 
 static void tunnel_free(struct connect_tunnel *tunnel)
@@ -68,7 +69,7 @@ static void lane_advance(struct source *source, size_t n)
     }
 }
 
-/* See stream_events: may bytes go by it, to the stream at its end? */
+/* May bytes bypass the lane, directly to the stream at its end? See stream_events. */
 static enum stream_flow lane_sink(struct lane *lane, struct stream *end, struct stream **sink)
 {
     lane->is_awaited = end && !lane->ended && !lane_is_empty(lane);
@@ -155,7 +156,7 @@ static void wake_down_writer(void *arg)
     loop_post(tunnel->order.worker->loop, &tunnel->letter);
 }
 
-/* Everything is given back; the memory too, unless a letter is still on its way. */
+/* Releases everything; the memory too, unless a letter is still on its way. */
 static void tunnel_end(struct connect_tunnel *tunnel)
 {
     tunnel->closed = true;
@@ -338,7 +339,7 @@ void connect_close(struct connect_tunnel **slot)
     }
     tunnel->closed = true;
     if (tunnel->stream && tunnel->up.ended && tunnel->down.ended) {
-        return; /* until the target has taken the rest, or its idle timeout has come */
+        return; /* the tunnel ends when the target has taken the rest, or is idle for too long */
     }
     tunnel_end(tunnel);
 }

@@ -26,7 +26,7 @@ void coverage_note(enum coverage coverage, struct decision *decision)
     decision->forward = FORWARD_PARTIAL;
     decision->collapsed = coverage == COVERS_COMING;
     if (decision->outcome == OUTCOME_STALE) {
-        return; /* the reason why stale bytes may be used says more */
+        return; /* the reason why a stale response may be used is more informative */
     }
     decision->reason = REASON_PARTIAL_MISS;
     decision->outcome = coverage == COVERS_COMING ? OUTCOME_COLLAPSED : OUTCOME_PARTIAL;

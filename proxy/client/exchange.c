@@ -16,7 +16,7 @@ static const unsigned legal_next[] = {
 enum {
     REQUEST_SPOOL_LIMIT = 256 * 1024,
     REQUEST_KEPT_MAX =
-        32 * 1024, /* a body of at most this size is kept, so that it can be sent again */
+        32 * 1024, /* a request body up to this size is kept, so that it can be sent again */
     POOL_MAX = 256,
     ROW_MAX = 16, /* their response heads may be large, and h2 sees their size only afterwards */
 };
@@ -25,7 +25,7 @@ typedef enum exchange_state (*step)(struct exchange *x);
 
 static void exchange_run(struct exchange *x);
 
-/* ---- being told things from other threads ---- */
+/* ---- wakes from other threads ---- */
 
 static void post(struct exchange *x)
 {
@@ -56,7 +56,7 @@ static void wake_body(void *arg)
     post(x);
 }
 
-/* ---- the machine ---- */
+/* ---- the state machine ---- */
 
 static enum exchange_state step_wait(struct exchange *x)
 {
@@ -82,7 +82,7 @@ static bool exchange_step(struct exchange *x)
     return true;
 }
 
-/* Every event ends here. Runs steps until one has to wait. */
+/* To be called after every event. Runs steps until one has to wait. */
 static void exchange_run(struct exchange *x)
 {
     while (x->state != EX_DONE && exchange_step(x)) {
@@ -184,7 +184,7 @@ static void on_letter(struct letter *letter)
     }
 }
 
-/* ---- the client's stream ---- */
+/* ---- resuming the client's stream ---- */
 
 static void open_request_body(struct exchange *x)
 {
@@ -197,7 +197,7 @@ static void open_request_body(struct exchange *x)
     spool_keep(x->request_body, REQUEST_KEPT_MAX);
 }
 
-/* ---- those that come together ---- */
+/* ---- requests that arrive together ---- */
 
 /* A lookup follows pointers to memory that is mostly not in the processor's cache. The requests of
  * one read do their lookups one after the other, so what the next ones need is prefetched
@@ -247,11 +247,11 @@ void exchanges_look_up(struct worker *worker)
     while (!list_empty(&worker->row)) {
         struct exchange *x = list_entry(worker->row.next, struct exchange, row);
         expect_behind(x);
-        exchange_run(x); /* it leaves the row */
+        exchange_run(x); /* removes the exchange from the row */
     }
 }
 
-/* ---- the client's stream: what comes ---- */
+/* ---- events of the client's stream ---- */
 
 static void on_head(void *owner, const struct http_head *head)
 {
@@ -286,7 +286,7 @@ static enum stream_flow on_data(void *owner, struct span bytes)
         return connect_write(x->tunnel, bytes);
     }
     if (x->request_body == NULL || (x->fetch.fetch == NULL && x->state != EX_CHECK)) {
-        return STREAM_MORE; /* nobody needs it: the response is being sent already */
+        return STREAM_MORE; /* the response is being sent already, so the body is not needed */
     }
     return spool_append(x->request_body, bytes) == SPOOL_MORE ? STREAM_MORE : STREAM_PAUSE;
 }
@@ -311,7 +311,7 @@ static void on_end(void *owner)
     }
 }
 
-/* Which side ended it: a body that broke off has an ending of its own; everything else is the
+/* Who ended the exchange: a body that broke off has an ending of its own; all other errors are the
  * client's. */
 static enum ending ending_of(const struct exchange *x, int err)
 {
@@ -336,7 +336,7 @@ static void on_close(void *owner, int err)
     finish(x);
 }
 
-/* ---- fields behind bodies ---- */
+/* ---- trailers ---- */
 
 static void on_request_trailers(void *owner, const struct http_fields *trailers)
 {
@@ -362,7 +362,7 @@ static void on_response(struct fetch_link *link, const struct http_head *head)
     x->trailers.count = 0;
     x->trailer_names = x->trailer_hop = SPAN_EMPTY;
     if (head->framing == BODY_LENGTH || head->framing == BODY_NONE) {
-        return; /* nothing may follow the last chunk */
+        return; /* such a response has no trailers */
     }
     fields_joined(&head->fields, http_field_name(FIELD_CONNECTION), &x->arena, &hop);
     fields_joined(&head->fields, http_field_name(FIELD_TRAILER), &x->arena, &names);

@@ -74,7 +74,7 @@ void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool
 enum exchange_state exchange_go_alone(struct exchange *x)
 {
     struct waker waker = {exchange_wake_flight, x};
-    /* a HEAD validates a stored response, too; a range is fetched as the client asks for it */
+    /* a HEAD may validate a stored response, too; a range request is sent to the origin as it is */
     struct object *stale = x->policy.has_range ? NULL : x->lookup.object;
 
     exchange_drop_fetch(x);
@@ -210,7 +210,8 @@ static enum outcome outcome_of(const struct exchange *x, const struct object *ob
     return OUTCOME_MODIFIED;
 }
 
-/* Where nobody was asked, nothing was forwarded, and nobody waited for it: that is a hit. */
+/* A stale response given without asking an origin counts as a hit: nothing was forwarded, and
+ * nobody waited. */
 static void record_stale(struct decision *decision, enum reason why)
 {
     decision->reason = why;
@@ -231,7 +232,7 @@ static void record_outcome(struct exchange *x, const struct object *object)
     decision->age = decision->lifetime = -1;
     if (decision->outcome == OUTCOME_STALE) {
         record_stale(decision, flight_why_stale(x->lookup.member.flight));
-    } else if (!leader) { /* the leader was told by its fetch */
+    } else if (!leader) { /* the leader's status was set by its fetch */
         decision->fwd_status = object->updated ? 304 : object->status;
     }
     if (decision->outcome == OUTCOME_STALE || object->stored_reason == REASON_STORED) {
@@ -240,8 +241,8 @@ static void record_outcome(struct exchange *x, const struct object *object)
     }
 }
 
-/* The flight's response is not for this request: looks up again; the last time fetches
- * separately. */
+/* The flight's response is not for this request: looks up again. The last attempt fetches for this
+ * request alone. */
 static enum exchange_state look_again(struct exchange *x)
 {
     lookup_fini(&x->lookup);
@@ -251,7 +252,7 @@ static enum exchange_state look_again(struct exchange *x)
     return EX_LOOKUP;
 }
 
-/* May the response be used, judged by its age and by who has validated it? */
+/* May the response be used, with regard to its age and to the request that it was validated for? */
 static bool may_reuse(const struct exchange *x, const struct object *object)
 {
     int64_t now = loop_wall(x->worker->loop);
@@ -277,10 +278,10 @@ static bool may_share(struct exchange *x, const struct object *object)
            cache_shares(x->worker->cache, &x->lookup, object, &x->request.fields, &x->arena);
 }
 
-/* A part that is passed on, or word that there is none, but not of the representation that the
- * client has the rest of: its If-Range was kept back, to be evaluated here, so that the answer
- * could be shared. Whoever went alone has sent it: then it is the origin that has evaluated it, and
- * asking again leads nowhere. */
+/* Is the response a part (206), or a 416, of another representation than the one that the client
+ * has a part of? The leader's If-Range was not sent to the origin, so that the response could be
+ * shared, and is evaluated here. A request that fetches alone has sent it: then the origin has
+ * evaluated it, and asking again would not help. */
 static bool is_other_part(struct exchange *x, const struct object *object)
 {
     return x->lookup.lead && (object->status == 206 || object->status == 416) &&
@@ -294,8 +295,8 @@ static bool is_same(const struct object *object, const struct object *other)
     return object == other || (object_parts(object) && object_parts(object) == object_parts(other));
 }
 
-/* Continues with this object, which is taken over. With another head, another part may have to be
- * sent. */
+/* Continues with `object`, which is taken over: it has the same body. If its head is new, another
+ * part may have to be sent. */
 static void take_renewed(struct exchange *x, struct object *object)
 {
     if (object != x->object) {
@@ -332,7 +333,7 @@ static enum exchange_state await_bytes(struct exchange *x)
             take_renewed(x, object);
             return exchange_send(x);
         }
-        exchange_close_body(x); /* it is another object by now */
+        exchange_close_body(x); /* another representation has replaced the object */
         object_unref(&x->object);
         x->decision.outcome = OUTCOME_MODIFIED;
         x->decision.age = x->decision.lifetime = -1;
@@ -350,9 +351,9 @@ static bool is_of_another_url(const struct exchange *x)
     return !x->lookup.member.leader && !span_eq(x->key.path, x->uri.path);
 }
 
-/* The origin did answer, but the leader's request failed; this request has other fields, and may
- * succeed. So followers look up again. They are not sent separately: one of them leads, and if that
- * fails, too, the origin is the cause. */
+/* May a new lookup succeed although the leader's request has failed? The origin was reached, and
+ * this request has other fields. The follower does not fetch alone: one of the followers leads, and
+ * if it fails, too, the origin is to blame. */
 static bool may_fare_better(const struct exchange *x, enum reason why)
 {
     bool is_of_request =

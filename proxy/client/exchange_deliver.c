@@ -112,7 +112,8 @@ static bool may_start_over(const struct exchange *x)
 static enum exchange_state start_over(struct exchange *x)
 {
     exchange_close_body(x);
-    x->waited = (struct disk_wait){0}; /* the next response has not waited for this one */
+    /* the time waited for the disk belongs to the response that is given up */
+    x->waited = (struct disk_wait){0};
     if (!may_start_over(x)) {
         exchange_drop_fetch(x);
         return exchange_refuse(x, 502, REASON_INCOMPLETE, NULL);
@@ -136,10 +137,9 @@ static enum exchange_state start_over(struct exchange *x)
     return x->state == EX_LOOKUP ? exchange_lookup(x) : EX_LOOKUP;
 }
 
-/* The origin's answer to this very request is a part that does not do for it (an If-Range names
- * another representation), and that nothing can be joined to. What is asked for in the same way
- * would be answered in the same way: now the client's own words are sent. It is told as the miss it
- * was. */
+/* The origin has answered this very request with a part that is no use: If-Range names another
+ * representation, and there is nothing to combine the part with. The same request would get the
+ * same answer, so now the client's own request is sent unchanged. The decision stays a miss. */
 static enum exchange_state ask_in_its_words(struct exchange *x)
 {
     enum reason reason = x->decision.reason;
@@ -162,11 +162,11 @@ static enum exchange_state replace_part(struct exchange *x)
     return own ? ask_in_its_words(x) : start_over(x);
 }
 
-/* ---- bytes that are missing ---- */
+/* ---- missing bytes ---- */
 
 enum {
-    AHEAD_MAX = 3,      /* most pieces that are fetched besides the awaited one */
-    HOLE_TRIES_MAX = 3, /* at once */
+    AHEAD_MAX = 3,      /* most pieces fetched at the same time besides the awaited one */
+    HOLE_TRIES_MAX = 3, /* attempts without a pause */
     HOLE_PAUSE_MS = 500,
 };
 
@@ -244,10 +244,10 @@ static uint64_t pause_of(struct exchange *x, uint64_t now)
     return until > now + all ? until - now : all;
 }
 
-/* May the hole be tried again? No client may be kept waiting by a piece that never comes, and no
- * origin be flooded by those who wait. Before the head is sent a few tries show that another
- * response is needed. After it there is no alternative, so the origin gets as long to recover as a
- * response may take. */
+/* May the hole be tried again? No client may be kept waiting by a piece that never comes, and
+ * waiting clients may not flood an origin. Before the head was sent, a few failures show that
+ * another response is needed. Afterwards there is no alternative, so the origin gets as much time
+ * to recover as a response may take. */
 static enum try may_try(struct exchange *x, uint64_t hole)
 {
     uint64_t now = loop_now_ms(x->worker->loop);
@@ -283,7 +283,8 @@ static bool fill_hole(struct exchange *x, uint64_t from, uint64_t to)
 
     if (may == TRY_NOW && claim(x, from, to, CLAIM_HERE, &hole)) {
         fetch_awaited(x, &hole, false);
-        if (x->hole_tries == 1 && !alone) { /* a failing origin is asked for one only */
+        /* further holes are fetched only from an origin that has not failed */
+        if (x->hole_tries == 1 && !alone) {
             fill_ahead(x, from, to, AHEAD_MAX);
         }
     }
@@ -327,7 +328,7 @@ bool exchange_fill(struct exchange *x)
     }
     if (goes_elsewhere(x, from)) {
         x->confirmed = true;
-        exchange_wake_source(x); /* to look there */
+        exchange_wake_source(x); /* posted, so that the reader looks at the new position */
         return true;
     }
     if (!is_known(x->reader.object, from)) {
@@ -354,7 +355,7 @@ static bool ask_first(struct exchange *x, const struct body_parts *body)
     return false;
 }
 
-/* Is it better to fetch again? What arrives is outdated, and far from the awaited byte. */
+/* Is it better to fetch again? The arriving bytes are outdated, and far before the awaited one. */
 static bool is_better_asked_anew(struct exchange *x)
 {
     uint64_t from, to;
@@ -374,7 +375,7 @@ static enum exchange_state send_parts(struct exchange *x, struct response *respo
     struct partial *parts = object_parts(x->object);
     enum coverage coverage = coverage_of(parts, &response->body);
     struct span first;
-    int left = AHEAD_MAX; /* for all ranges together */
+    int left = AHEAD_MAX; /* shared by all ranges */
 
     if (coverage != COVERS_ALL && x->policy.control.only_if_cached) {
         return refuse_to_ask(x);
@@ -438,7 +439,7 @@ enum exchange_state exchange_send(struct exchange *x)
         return start_over(x); /* the object is damaged, and no head was sent so far */
     }
     if (err) {
-        describe(x, &response); /* Cache-Status tells that the body is being waited for */
+        describe(x, &response); /* Cache-Status says that the body had to be waited for */
         frame_for_trailers(x, &response);
     }
     return exchange_reply(x, &response.head, exchange_rewrite_body(x, x->body));

@@ -1,7 +1,7 @@
 /* exchange_limits - quotas and rate limits of the client's account. */
 #include "proxy/client/exchange_parts.h"
 
-/* Responses made here do not count. */
+/* Responses made by the proxy itself do not count. */
 static bool is_own(const struct exchange *x)
 {
     switch (x->decision.outcome) {
@@ -19,7 +19,7 @@ static void on_cut(void *arg)
 {
     struct exchange *x = arg;
 
-    if (x->tunnel || !x->sent) { /* else the response is being sent, and will end it */
+    if (x->tunnel || !x->sent) { /* otherwise the response is being sent, and its source ends it */
         exchange_give_up(x);
     }
 }

@@ -1,8 +1,11 @@
-/* exchange_mirror - what mirrors change: the request, answers of their own, and links in documents.
+/*
+ * exchange_mirror - what mirrors change: the request, responses made here, and links in documents.
  *
- * What is kept is the document as it came, for all; each client gets its own links while it is
- * sent. So two Hosts never get each other's, and nothing is kept twice. The representation that a
- * client gets is another than the origin's, and its ETag says so: it has a mark of the links. */
+ * A document is stored as the origin sent it, once for all clients; links are rewritten for each
+ * client while the document is sent. So clients with different Hosts never get each other's links.
+ * As the client gets another representation than the origin's, its ETag has a mark that depends on
+ * the links.
+ */
 #include "proxy/client/exchange_parts.h"
 
 #include "http/hop.h"

@@ -9,7 +9,7 @@
 #include "proxy/client/tail.h"
 #include "proxy/toplist.h"
 
-/* Bytes received and sent since the last time. */
+/* Counts bytes received and sent since the last call. */
 static void count_bytes(struct exchange *x)
 {
     const struct stream *stream = x->stream;
@@ -30,7 +30,7 @@ void exchanges_count(struct worker *worker)
     list_each(link, &worker->exchanges)
     {
         struct exchange *x = list_entry(link, struct exchange, link);
-        if (x->sent && x->stream) { /* only then is its outcome known */
+        if (x->sent && x->stream) { /* before the head was sent the outcome is unknown */
             count_bytes(x);
         }
     }

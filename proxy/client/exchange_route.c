@@ -13,7 +13,8 @@ enum { HOST_TOLD = 255 }; /* most bytes of a host name in the log */
 
 /* ---- answers made here ---- */
 
-/* An HTTP/2 client that asked to switch protocols would take any 2xx for success (RFC 8441 5). */
+/* Would an HTTP/2 client take this response for success? If it has asked to switch protocols, any
+ * 2xx means that (RFC 8441 5). */
 static bool would_mislead(const struct exchange *x, const struct http_head *head)
 {
     return x->request.upgrade && x->request.version == HTTP_2 && head->status / 100 == 2;
@@ -29,7 +30,7 @@ enum exchange_state exchange_reply(struct exchange *x, const struct http_head *h
     x->status = head->status;
     x->sent = true;
     if (x->upgrade.len && head->status != 101 && client_h1(x->client)) {
-        h1_drain(client_h1(x->client)); /* what follows may be of another protocol */
+        h1_drain(client_h1(x->client)); /* bytes that follow may be of another protocol */
     }
     stream_send(x->stream, head, exchange_metered(x, body));
     return EX_DELIVER;
@@ -102,7 +103,7 @@ static struct span traced(struct exchange *x)
     return body;
 }
 
-/* A head for what is answered here, but for what it is. */
+/* Begins the head of a response made here; the caller adds what is special. */
 void exchange_begin_answer(struct exchange *x, struct span body, enum reason reason,
                            struct http_head *head)
 {
@@ -191,7 +192,7 @@ static enum exchange_state answer_page(struct exchange *x, const struct pac_page
 
 /* ---- ROUTE ---- */
 
-/* Of a request that route_request() forwards, so it is not 0. */
+/* Only for requests that route_request() forwards, so the number is not 0. */
 static void count_forwards_down(struct exchange *x)
 {
     uint64_t left;
@@ -213,7 +214,7 @@ static void note_overruled(struct exchange *x)
               SPAN_ARGS(span_take(x->uri.host, HOST_TOLD)));
 }
 
-/* Number of the rule, as far as the decision has room for it. */
+/* The number of the rule, limited to what the decision can hold. */
 static uint16_t rule_that_refused(const struct route *route)
 {
     unsigned number = route->access.verdict == ACCESS_ALLOWED ? 0 : route->access.number;

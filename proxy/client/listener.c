@@ -19,8 +19,8 @@ enum { BACKLOG = 4096 };
 struct listener {
     uv_tcp_t handle;
     struct worker *worker;
-    char *address;           /* as configured */
-    struct tls_context *tls; /* of the current settings; NULL: no TLS */
+    char *address;           /* as written in the configuration */
+    struct tls_context *tls; /* current context; NULL: no TLS */
 };
 
 /* ---- accepting ---- */
@@ -43,7 +43,7 @@ static bool has_room(struct worker *worker)
     return false;
 }
 
-/* The same for memory. */
+/* The same for memory, maybe after closing clients that hold some. */
 static bool has_memory(struct worker *worker)
 {
     if (!memory_is_scarce() || clients_yield_memory(worker) || upstreams_shed(worker->upstreams) ||

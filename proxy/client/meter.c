@@ -41,7 +41,7 @@ static void bill(struct meter *meter)
     }
 }
 
-/* Bytes a second; 0: only the total rate applies. */
+/* The rate in bytes per second; 0: only the total rate applies. */
 static uint64_t rate_of(const struct meter *meter)
 {
     const struct access_limits *limits = meter->limits;

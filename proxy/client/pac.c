@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-/* ---- who is to be asked ---- */
+/* ---- which proxy clients should use ---- */
 
 /* The host part of "host:port", if it is safe to insert into a script or a page. */
 static bool plain_host(struct span text, struct span *host)
@@ -86,7 +86,7 @@ static struct where where_of(const struct pac_proxy *proxy)
     return (struct where){proxy->name, proxy->port, proxy->tls};
 }
 
-/* The proxy to enter by hand: the first one without TLS. */
+/* The proxy to enter by hand: the first listener without TLS. */
 static struct where proxy_by_hand(const struct settings *settings, struct span host)
 {
     for (size_t i = 0; i < settings->pac.proxy_count; i++) {
@@ -118,7 +118,7 @@ static void put_choice(const struct settings *settings, struct span host, struct
     if (settings->pac.or_direct) {
         buf_printf(out, "DIRECT");
     } else {
-        out->end -= 2; /* the last "; " */
+        out->end -= 2; /* removes the last "; " */
     }
 }
 
@@ -134,8 +134,7 @@ static void put_name(struct buf *out, struct span name)
     }
 }
 
-/* Only for addresses in URLs: looking up names would make browsers wait for DNS, for each of
- * them. */
+/* Matches only addresses in URLs: resolving names would make browsers wait for DNS for each URL. */
 static void put_network(struct buf *out, const struct prefix *prefix)
 {
     char text[IP_TEXT_MAX];
@@ -201,7 +200,7 @@ const struct pac_page *pac_page(struct span path)
     return NULL;
 }
 
-/* ---- for people ---- */
+/* ---- instructions ---- */
 
 struct advice {
     /* Marks: $H, $P: host and port; $U: URL of the script; $S: http or https; $N: hosts without a
@@ -245,7 +244,8 @@ static const struct advice advices[] = {
      "use these."},
 };
 
-/* As programs read no_proxy: ".NAME" means all below it; most accept networks. */
+/* The list in the form that programs expect in no_proxy: ".NAME" means all names below it; most
+ * programs accept networks. */
 static void put_direct(struct buf *out, const struct settings *settings)
 {
     for (size_t i = 0; i < settings->pac.direct_count; i++) {

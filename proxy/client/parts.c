@@ -34,7 +34,7 @@ static int open_piece(struct parts_source *playing)
     return 0;
 }
 
-/* The whole piece was taken: continues with the text after it. */
+/* The piece was sent completely: continues with the text after it. */
 static void close_piece(struct parts_source *playing)
 {
     object_reader_fini(playing->reader);

@@ -12,7 +12,7 @@
 /* Date, Age, Via, Cache-Status, and Content-Range or Content-Type. */
 enum { OWN_FIELDS = 5 };
 
-/* What is sent of the object. */
+/* What is sent of the object, and with which status. */
 enum shape {
     SHAPE_WHOLE,
     SHAPE_PART,          /* 206 */
@@ -211,7 +211,7 @@ static void make_fields(const struct respond_input *input, enum shape shape,
 
 /* ---- framing ---- */
 
-/* Without a body the announced length is that of the response to GET (RFC 9110 8.6). */
+/* The length to announce when no body is sent: that of the response to GET (RFC 9110 8.6). */
 static int64_t announced_length(const struct object *object)
 {
     uint64_t length;
@@ -279,7 +279,8 @@ static void frame_parts(const struct respond_input *input, const struct byte_ran
                   multipart_type(multipart.boundary, input->arena));
 }
 
-/* No body, and a length only where it cannot be taken for that of the stored body. */
+/* Frames a response without a body. A length is announced only where it cannot be taken for that of
+ * the stored body. */
 static void frame_empty(const struct respond_input *input, enum shape shape, struct response *out)
 {
     bool unsatisfiable = shape == SHAPE_UNSATISFIABLE;

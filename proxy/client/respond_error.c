@@ -1,4 +1,4 @@
-/* respond_error - error pages: what has happened, in words and in fields. */
+/* respond_error - error pages, and the fields that tell programs what has happened. */
 #include "proxy/client/respond.h"
 
 #include "base/check.h"
@@ -65,11 +65,11 @@ static const char style[] =
     "dt{opacity:.65}dd{margin:0;overflow-wrap:anywhere;font-family:ui-monospace,monospace}"
     "@media(prefers-color-scheme:dark){body{background:#1b1b1d;color:#ddd}}";
 
-/* ---- in which language, and for whom ---- */
+/* ---- language and format ---- */
 
 enum { LANGUAGES_MAX = 64 };
 
-/* How a page is written. */
+/* Language and format of a page. */
 struct telling {
     enum page_language built_in; /* for texts that the template does not have */
     struct span language;
@@ -154,7 +154,7 @@ static struct span size_text(uint64_t bytes, struct arena *arena)
     return arena_printf(arena, "%.*f %s", unit && amount < 10, amount, units[unit]);
 }
 
-/* In this machine's time zone, in an order that is unambiguous everywhere. */
+/* Local time in an order that cannot be misread. */
 static struct span time_text(int64_t when, struct arena *arena)
 {
     time_t seconds = (time_t)when;
@@ -167,7 +167,7 @@ static struct span time_text(int64_t when, struct arena *arena)
                         tm.tm_mday, tm.tm_hour, tm.tm_min);
 }
 
-/* Replaces names in single braces: the numbers of a quota. */
+/* Replaces names in single braces by the numbers of a quota. */
 static struct span with_numbers(const struct respond_error *input, struct span text)
 {
     struct arena *arena = input->arena;
@@ -224,7 +224,7 @@ static void append_paragraph(struct buf *out, struct span text)
     }
 }
 
-/* The origin's host, where the origin is the problem. */
+/* The origin's host; empty unless the origin is the cause. */
 static struct span shown_host_of(const struct respond_error *input)
 {
     return input->status >= 500 ? input->host : SPAN_EMPTY;
@@ -369,7 +369,8 @@ void respond_error(const struct respond_error *input, struct http_head *head, st
     head->keep_alive = true;
     add_fields(input, &telling, &head->fields);
     if (input->status == 405) {
-        fields_add_id(&head->fields, FIELD_ALLOW, SPAN("GET, HEAD")); /* only mirrors answer so */
+        /* only mirrors send this status */
+        fields_add_id(&head->fields, FIELD_ALLOW, SPAN("GET, HEAD"));
     }
     *body = input->head_only ? SPAN_EMPTY : page;
 }

@@ -48,15 +48,16 @@ static void route_connect(const struct route_query *query, struct route *out)
     }
 }
 
-/* RFC 9110 15.5.20: in HTTP/2 a replica's client says as much as a proxy's does. But who has a
- * proxy on TLS asks it for https by CONNECT, so this one takes us for the site. */
+/* Is 421 the right answer (RFC 9110 15.5.20)? In HTTP/2 the request of a replica's client looks
+ * like that of a proxy's client. But a client that uses a proxy over TLS asks for https URLs by
+ * CONNECT, so this client takes us for the site. */
 static bool is_misdirected(const struct route_query *query, const struct uri *uri)
 {
     return query->https && uri->https && query->request->version == HTTP_2;
 }
 
-/* The one protocol that is asked for, if the connection may be changed to it. Whoever offers a
- * choice is answered in HTTP: which of them was taken would have to be compared with care. */
+/* The protocol that the client asks for, if it is one that may be switched to. A client that offers
+ * a choice is answered in HTTP: the origin's choice would have to be compared with the offer. */
 static struct span upgrade_of(const struct route_query *query)
 {
     const struct settings *settings = query->settings;
@@ -76,7 +77,8 @@ static struct span upgrade_of(const struct route_query *query)
     return SPAN_EMPTY;
 }
 
-/* Nothing that could be answered in HTTP: a 2xx would mean that it has been changed to. */
+/* Is it an extended CONNECT of HTTP/2? It cannot be answered in HTTP, as a 2xx would mean that the
+ * protocol was switched. */
 static bool is_extended(const struct http_head *request)
 {
     return request->upgrade && request->version == HTTP_2;
@@ -94,9 +96,10 @@ static void route_upgrade(const struct route_query *query, struct route *out)
     }
 }
 
-/* For a site such fields are dropped (route_strip()): it is the administrator who knows what they
- * mean there. Of other origins nobody here knows whether they need them, so they go on, and what
- * comes of it is for this client alone. */
+/* Requests with fields that name another place than the URL (such as X-Forwarded-Host) are not
+ * shared. For configured sites the fields are removed (route_strip()), as the administrator knows
+ * what they mean there. Other origins may need them, so they are forwarded, and the response is for
+ * this client only. */
 static void set_apart(const struct route_query *query, struct route *out)
 {
     if (out->policy.lookup &&
@@ -122,8 +125,8 @@ static void make_https(struct uri *uri)
     uri->port = uri->port == 80 ? 443 : uri->port;
 }
 
-/* Behind who ends TLS it is the https URL that is asked for and kept; the origin is told the same
- * (fetch_request.c). */
+/* If another server terminates TLS before us, the client has asked for the https URL: responses are
+ * stored under it, and the origin is told the same (fetch_request.c). */
 static void take_scheme(const struct http_head *request, struct route *out)
 {
     if (!out->uri.https && hop_says_https(&request->fields)) {
@@ -143,7 +146,7 @@ static void route_site(const struct route_query *query, enum uri_form form, stru
 {
     out->site = settings_site(query->settings, out->uri.host);
     if (out->site == NULL && form == URI_ASTERISK) {
-        out->kind = ROUTE_HERE; /* of this server in general (RFC 9110 9.3.7) */
+        out->kind = ROUTE_HERE; /* the request is about this server in general (RFC 9110 9.3.7) */
     } else if (out->site == NULL && form == URI_ORIGIN) {
         refuse(out, 400, REASON_NO_SITE,
                "This is a proxy: ask for a full URL (\"GET http://host/path\"), or configure a "
@@ -187,7 +190,7 @@ static void take_mirrored(struct route *out)
     out->key = out->mirrored.key;
 }
 
-/* Who asks us as a server, and not as a proxy, may mean a mirror. */
+/* A request in origin-form may be for a mirror. */
 static bool find_mirror(const struct route_query *query, enum uri_form form, struct route *out)
 {
     bool as_server = form == URI_ORIGIN || is_misdirected(query, &out->uri);
@@ -200,7 +203,7 @@ static bool find_mirror(const struct route_query *query, enum uri_form form, str
     return true;
 }
 
-/* False: it goes no further, which is said in *out. */
+/* False: the request is refused, as described in *out. */
 static bool is_let_in(const struct route_query *query, struct route *out)
 {
     if (query->client == NULL) {
@@ -231,7 +234,7 @@ static bool overrules_host(const struct route_query *query, const struct uri *ur
 {
     const struct http_fields *fields = &query->request->fields;
 
-    if (query->request->version == HTTP_2) { /* its Host was made of what the URI is made of */
+    if (query->request->version == HTTP_2) { /* Host and URI come from the same pseudo field */
         return false;
     }
     return fields_has(fields, FIELD_HOST) &&
@@ -246,7 +249,7 @@ void route_request(const struct route_query *query, struct route *out)
     const char *what = NULL;
 
     *out = (struct route){0};
-    /* Read first: the log is to say what a client that is not let in wanted. */
+    /* parsed first, so that the log shows the URL of refused requests, too */
     int err = uri_of_request(request, query->https, query->arena, &out->uri, &form, &what);
 
     out->has_uri = err == 0;
@@ -288,13 +291,13 @@ void route_to_mirror(const struct route_query *query, const struct mirrored *mir
     }
 }
 
-/* What a HEAD brings is no response to GET, for which others may wait. */
+/* A response to HEAD cannot answer GET requests, so those must not wait for it. */
 bool route_is_alone(const struct http_head *request)
 {
     return request->method == METHOD_HEAD;
 }
 
-/* Other methods are not asked of a cache, nor is another protocol. */
+/* Only GET and HEAD are looked up in the cache, and no switch of protocols. */
 bool route_may_pass(const struct policy_request *policy)
 {
     bool for_cache = policy->reason == REASON_CONDITIONAL || policy->reason == REASON_PLACE ||

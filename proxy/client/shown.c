@@ -5,12 +5,12 @@
 #include "base/swar.h"
 #include "http/put.h"
 
-/* Longest pieces shown; a byte becomes three at most. */
+/* Longest texts shown; escaping makes up to three bytes of one. */
 enum { PATH_SHOWN = 8192, HOST_SHOWN = 255 };
 _Static_assert(3 * HOST_SHOWN + 2 <= SHOWN_HOST_MAX, "the longest host must fit");
 _Static_assert(3 * PATH_SHOWN + SHOWN_HOST_MAX + 32 <= SHOWN_URL_MAX, "the longest URL must fit");
 
-/* Eight bytes, none of which is to be escaped. */
+/* Is none of eight bytes to be escaped? */
 static bool are_plain(const char *at)
 {
     uint64_t word = swar_load(at);
@@ -64,7 +64,7 @@ static int hex_pair(struct span text, size_t at)
     return value;
 }
 
-/* A parameter's name, decoded and in lower case. A name that is too long is cut: `*cut`. */
+/* The name of a parameter, decoded and in lower case. *cut: the name was too long. */
 static struct span decoded_name(struct span name, char out[NAME_LEN], bool *cut)
 {
     size_t len = 0;
@@ -84,7 +84,7 @@ static bool contains(struct span text, struct span word)
     return text.len >= word.len && memmem(text.at, text.len, word.at, word.len) != NULL;
 }
 
-/* A name as decoded_name() has it. */
+/* `name` as returned by decoded_name(). */
 static bool is_secret(struct span name)
 {
     static const struct span parts[] = {
@@ -127,11 +127,12 @@ bool shown_is_secret(struct span name)
     bool cut;
     struct span decoded = decoded_name(name, buffer, &cut);
 
-    return cut || is_secret(decoded); /* no honest name is that long */
+    /* an honest name is never that long, so it is treated as secret */
+    return cut || is_secret(decoded);
 }
 
-/* The code of OAuth (RFC 6749 4.1.2), too. Elsewhere, and inside of other names, it is one of
- * countries and colours. */
+/* "code" is a secret of OAuth (RFC 6749 4.1.2) as a query parameter. Elsewhere, and inside other
+ * names, it is the code of a country or a colour. */
 static bool is_secret_of_query(struct span name)
 {
     char buffer[NAME_LEN];
@@ -188,7 +189,7 @@ struct span shown_secret(struct span path)
     return span_of(path.at + path.len, 0);
 }
 
-/* Without the query. */
+/* Writes the path without its query. */
 static char *put_path(char *at, struct span path)
 {
     while (span_find(path, ';') < path.len) {

@@ -13,18 +13,19 @@ struct watcher {
     struct source source;
     struct loop *loop;
     struct letter letter;
-    struct timeout beat; /* while nothing happens: a client that has left is found by writing */
+    struct timeout beat; /* fires while nothing is sent, because a client that has left is noticed
+                            only by writing */
     struct tail_filter filter;
-    struct arena arena; /* of the filter */
-    struct buf out;     /* the loop's: being sent */
-    bool gone;          /* dropped; a letter is still under way */
+    struct arena arena; /* memory of the filter */
+    struct buf out;     /* being sent; belongs to the loop */
+    bool gone;          /* the stream has dropped the source; a letter is still on its way */
 
-    struct buf in; /* under the lock, like the rest */
-    uint64_t lost; /* since it was last told */
-    bool waits;    /* for a wake */
+    struct buf in; /* under the lock, like the members below */
+    uint64_t lost; /* lines dropped since the watcher was last told */
+    bool waits;    /* the watcher waits for a wake */
 };
 
-/* Held for as long as it takes to copy a line, and by workers only while somebody watches. */
+/* Held only while lines are copied; workers take it only while somebody watches. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list watchers = {&watchers, &watchers};
 static const struct log_style json = {.format = ACCESS_JSON};
@@ -72,7 +73,7 @@ void tail_tell(const struct accesslog_entry *entry)
 
 /* ---- the source ---- */
 
-/* Takes what has come meanwhile, and says what has not. */
+/* Takes the lines that have arrived, and adds the number of lines dropped. */
 static void refill(struct watcher *watcher)
 {
     struct buf empty = watcher->out;

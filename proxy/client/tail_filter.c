@@ -1,4 +1,4 @@
-/* tail_filter - what a watcher wants to see. Pure. */
+/* tail_filter - which lines a watcher wants to see. Pure. */
 #include "proxy/client/tail.h"
 
 #include "base/err.h"
@@ -7,7 +7,8 @@
 
 /* ---- matching ---- */
 
-/* `*` is any text, `?` any byte. One place to go back to suffices: linear but for repeats. */
+/* `*` matches any text, `?` any byte. Remembering one position to go back to is enough; the time is
+ * linear except for repeated text. */
 static bool glob_matches(struct span pattern, struct span text, bool any_case)
 {
     size_t p = 0, t = 0, star = pattern.len, back = 0;
@@ -40,8 +41,8 @@ static bool is_word(struct span want, struct span word)
     return want.len == 0 || span_eq(want, word);
 }
 
-/* As a name, and as larderctl top and the log's URL show it: with its brackets, and a port that is
- * not the scheme's. */
+/* Matches the host as a name, or as larderctl top and the log show it: with brackets, and with a
+ * port that is not the default of the scheme. */
 static bool host_matches(struct span pattern, const struct uri *uri)
 {
     char shown[SHOWN_HOST_MAX + sizeof(":65535")];
@@ -111,8 +112,8 @@ static bool decode(struct span text, struct arena *arena, struct span *out)
     return true;
 }
 
-/* "404", "5xx" or "400-499". There are five classes: who asked for another would wait for ever. A
- * number may be larger, as origins say what they like. */
+/* Parses "404", "5xx" or "400-499". There are five classes; another one would never match. A number
+ * may be larger, as origins send any number. */
 static bool parse_status(struct span text, struct tail_filter *out)
 {
     struct span last = text;
@@ -157,7 +158,7 @@ static struct span reason_number(int number)
     return reason_word((enum reason)number);
 }
 
-/* What is wrong with one parameter, or NULL. */
+/* Parses one parameter. Returns what is wrong with it, or NULL. */
 static const char *take(struct span name, struct span value, struct tail_filter *out)
 {
     if (span_eq(name, SPAN("host"))) {
