@@ -205,7 +205,8 @@ static void take_response(struct h1 *h1, struct h1_turn *turn, const struct http
     turn->in_since = loop_now_ms(h1->loop);
     turn->stream.events->on_head(turn->stream.owner, head);
     if (h1->state == H1_OPEN && turn->out == H1_OUT_HOLD) {
-        h1_finish_out(turn); /* no tunnel: the body that waited for it is not sent */
+        /* the request does not become a tunnel, so the body that waited for that is not sent */
+        h1_finish_out(turn);
     }
 }
 
@@ -218,7 +219,8 @@ static bool read_response(struct h1 *h1, struct h1_turn *turn)
         return h1->is_eof;
     }
     if (turn->out == H1_OUT_WAIT) {
-        h1_fail(h1, ERR_CLOSED); /* it came before the request: it is not the answer to it */
+        /* it arrived before the request was sent, so it cannot be the answer */
+        h1_fail(h1, ERR_CLOSED);
         return true;
     }
     struct arena *arena = loop_arena(h1->loop);

@@ -267,7 +267,7 @@ void h1_leave(struct h1 *h1)
 
 void h1_kick(struct h1 *h1)
 {
-    if (!h1->is_pumping) { /* else its steps are not done yet */
+    if (!h1->is_pumping) { /* otherwise its steps are not finished */
         timeout_set(h1->loop, &h1->timeout, 0);
     }
 }

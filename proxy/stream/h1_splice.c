@@ -8,8 +8,8 @@
 #include "proxy/stream/h1_conn.h"
 
 enum {
-    FLOW_LEAST = 16384, /* so many bytes at once make it worth while */
-    ROUNDS = 16,        /* after so many it is the turn of other connections */
+    FLOW_LEAST = 16384, /* bytes moved at once from which splicing is worth while */
+    ROUNDS = 16,        /* moves after which other connections get their turn */
 };
 
 bool h1_wants_splice(const struct h1 *h1)
@@ -25,7 +25,7 @@ void h1_note_flow(struct h1_turn *turn, size_t bytes)
     turn->is_flowing = bytes >= FLOW_LEAST;
 }
 
-/* All that was to be sent is, and its source has no more. */
+/* Was everything sent, so that the turn waits for its source? */
 static bool is_open(const struct h1_turn *turn)
 {
     const struct h1 *h1 = turn->h1;

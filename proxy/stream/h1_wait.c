@@ -134,7 +134,7 @@ void h1_arm(struct h1 *h1)
     }
 }
 
-/* Has the peer taken enough of what was queued since the last look? */
+/* Has the peer taken enough of the queued bytes since the last check? */
 static bool has_moved(struct h1 *h1, struct h1_turn *turn, uint64_t least)
 {
     size_t queued = transport_queued(h1->transport);

@@ -1,5 +1,5 @@
 /*
- * The life of an HTTP/2 connection, and what the transport tells it.
+ * The life of an HTTP/2 connection, and the events of its transport.
  */
 #include "proxy/stream/h2_conn.h"
 
@@ -22,7 +22,7 @@ void h2_set_state(struct h2 *h2, enum h2_state next)
 
 /* ---- the end ---- */
 
-/* A response that has come whole stays whole though its connection goes. */
+/* A response that was received completely is delivered completely, although its connection ends. */
 static void end_stream(struct h2_stream *stream, int err)
 {
     if (stream->h2->role == H2_CLIENT) {
@@ -158,7 +158,7 @@ void h2_drain(struct h2 *h2)
     h2_kick(h2);
 }
 
-/* ---- the transport calls in ---- */
+/* ---- events of the transport ---- */
 
 static void on_bytes(void *owner, struct span bytes)
 {
@@ -213,7 +213,7 @@ static void on_kick(struct timeout *timeout)
     h2_leave(h2);
 }
 
-/* ---- the beginning ---- */
+/* ---- start ---- */
 
 static struct h2 *h2_new(struct transport *transport, const struct h2_settings *settings,
                          const struct h2_events *events, void *owner, enum h2_role role)
@@ -250,8 +250,8 @@ static struct h2 *h2_new(struct transport *transport, const struct h2_settings *
     return h2;
 }
 
-/* What came with the preface may end the connection at once: that is told from a handler of its
- * own, so it is fed from there. */
+/* Bytes received with the preface may end the connection at once. The owner must not learn of that
+ * inside this call, so they are fed to nghttp2 from a handler of their own. */
 struct h2 *h2_serve(struct transport *transport, struct span received,
                     const struct h2_settings *settings, const struct h2_events *events, void *owner)
 {
@@ -274,7 +274,7 @@ struct h2 *h2_connect(struct transport *transport, bool https, const struct h2_s
     return h2;
 }
 
-/* ---- facts ---- */
+/* ---- properties ---- */
 
 struct transport *h2_transport(const struct h2 *h2)
 {

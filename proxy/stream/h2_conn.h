@@ -40,9 +40,9 @@
     X(RAW,  H2_BIT(H2_IN_DONE))                        /* a tunnel                              */ \
     X(DONE, 0)
 
-/* The outgoing one. */
+/* The outgoing message of a stream. */
 #define H2_OUT_STATES(X)                                                                           \
-    X(WAIT, H2_BIT(H2_OUT_BODY) | H2_BIT(H2_OUT_RAW) | H2_BIT(H2_OUT_DONE)) /* send() to come   */ \
+    X(WAIT, H2_BIT(H2_OUT_BODY) | H2_BIT(H2_OUT_RAW) | H2_BIT(H2_OUT_DONE)) /* before send()    */ \
     X(BODY, H2_BIT(H2_OUT_DONE))                       /* the source is pulled                  */ \
     X(RAW,  H2_BIT(H2_OUT_DONE))                       /* of a tunnel                           */ \
     X(DONE, 0)
@@ -61,90 +61,95 @@ enum h2_out { H2_OUT_STATES(X) };
 enum h2_role { H2_SERVER, H2_CLIENT };
 
 #define H2_CONNECTION_WINDOW (1u << 20)
-/* Client role: bytes of a response that may be under way to us; a paused one is kept up to here. */
+/* Client role: the window of a stream, and so the most bytes that are kept for a paused
+ * response. */
 #define H2_CLIENT_WINDOW (256u << 10)
-/* Client role: requests on one connection at once, whatever the origin allows. */
+/* Client role: most concurrent requests on one connection, even if the origin allows more. */
 #define H2_REQUESTS_MAX 100
 #define H2_INTERIM_MAX 32
 #define H2_LINGER_MS 2000
-/* Between the two GOAWAYs of a drain: whoever has not heard the first still has its requests
- * answered. */
+/* Time between the two GOAWAYs of a drain: requests sent before the client received the first one
+ * are still answered. */
 #define H2_NOTICE_MS 300
-#define H2_TICK_MS 1000 /* while there are streams, waits are looked at so often */
-/* Client role: above it no more requests are opened on a connection. */
+#define H2_TICK_MS 1000 /* how often timeouts are checked while there are streams */
+/* Client role: no more requests are opened while nghttp2 holds more than this for the
+ * connection. */
 #define H2_MEMORY_ROOM (256u << 10)
-/* Server role: what nghttp2 holds for one connection: queues, tables, states of streams. Above
- * FULL no further request is taken before what is queued has left. Those that are under way may
- * still be answered, by heads that nobody takes; above MAX the connection ends, and above TIGHT
- * where memory is (memory_is_tight()). */
+/* Server role: limits for the memory that nghttp2 holds for one connection (queues, tables, stream
+ * states). Above FULL no further request is read before queued frames have left. Requests in
+ * progress may still add response heads, which the peer may leave unread; above MAX the connection
+ * is ended, and above TIGHT if memory is tight (memory_is_tight()). */
 #define H2_MEMORY_FULL (512u << 10)
 #define H2_MEMORY_TIGHT (1u << 20)
 #define H2_MEMORY_MAX (4u << 20)
 
-#define H2_WHY_MAX 160 /* of a reason in GOAWAY */
+#define H2_WHY_MAX 160 /* longest reason in a GOAWAY */
 
-#define H2_COPY_MAX 4096     /* shorter pieces are copied behind the frames before them */
-#define H2_BATCH_MIN 16384   /* gathered for one write to a socket that is full often */
-#define H2_BATCH_FIRST 65536 /* what the socket keeps unsent: transport_keep_low() */
-/* To one that takes all of it, write for write: a write of 256 KiB cost a fifth less than four.
- * More than 15 frames of 16 KiB do not fit H2_PIECES. */
+#define H2_COPY_MAX 4096     /* shorter pieces of bodies are copied behind their frame header */
+#define H2_BATCH_MIN 16384   /* bytes gathered for one write to a socket that is often full */
+#define H2_BATCH_FIRST 65536 /* bytes that the socket keeps unsent, see transport_keep_low() */
+/* Largest batch, for a socket that takes each write completely: one write of 256 KiB cost a fifth
+ * less than four of 64 KiB. More than 15 frames of 16 KiB do not fit into H2_PIECES. */
 #define H2_BATCH_MAX 262144
-/* Bytes in one call: the other connections want their turn. */
+/* Bytes sent in one run of the pump, so that other connections get their turn. */
 #define H2_BUDGET ((size_t)1024 * 1024)
 #define H2_PIECES (TRANSPORT_SPANS_MAX)
 
-/* The head of a response, from when it is submitted to when its frame is sent. */
+/* The head of a response, between its submission and the sending of its frame. */
 struct h2_kept {
-    size_t len;  /* of the fields */
-    size_t most; /* bytes that they can take in a frame */
+    size_t len;  /* bytes of `fields` */
+    size_t most; /* most bytes that the encoded fields can take in a frame */
     int status;
-    char fields[]; /* hpack_keep() */
+    char fields[]; /* in the form of hpack_keep() */
 };
 
 struct h2_stream {
     struct stream stream; /* what the owner sees */
     struct h2 *h2;
-    struct list link;     /* of the connection's streams */
-    struct list ready;    /* something is to be done outside nghttp2's callbacks */
-    struct list lent;     /* bytes of its source are gathered */
-    struct h2_kept *kept; /* server role */
+    struct list link;  /* in h2->streams */
+    struct list ready; /* in h2->ready while there is something to do outside nghttp2's callbacks */
+    struct list lent;  /* in h2->lent while bytes of its source are gathered */
+    struct h2_kept *kept; /* server role: head whose frame was not sent so far; or NULL */
     struct source *source;
-    struct span span; /* what the source showed last and has not been advanced past */
-    size_t promised;  /* of it: given to nghttp2 */
-    size_t gathered;  /* of these: framed, for the next write */
-    uint64_t left;    /* of a body of known length */
-    struct buf held;  /* arrived and not handed on: paused, or not yet known what it is */
-    size_t counted;   /* bytes of its memory that base/memory.h knows of */
-    size_t owed;      /* taken by the owner, who then paused: the window is not opened for them */
-    uint64_t in_since, out_since; /* loop time of the last progress */
-    uint64_t in_seen;             /* bytes since then, too few to be progress inward */
+    struct span span; /* bytes that the source has shown and that were not advanced past */
+    size_t promised;  /* bytes of `span` that were promised to nghttp2 */
+    size_t gathered;  /* bytes of `promised` that are framed and wait for the next write */
+    uint64_t left;    /* bytes of a body of known length that are still to be sent */
+    struct buf held;  /* received bytes that the owner has not got: it has paused, or the meaning of
+                         the stream is open */
+    size_t counted;   /* bytes of memory counted in base/memory.h */
+    size_t owed;      /* bytes that the owner took before it paused, for which the window was not
+                         reopened so far */
+    uint64_t in_since, out_since; /* loop time of the last progress in each direction */
+    uint64_t in_seen;             /* received bytes since then, too few to count as progress */
     struct pace_in in_pace;
-    uint64_t data_sent; /* bytes of its body */
-    struct pace pace;   /* of these, while a window is shut */
-    uint64_t heard;     /* client role: bytes the peer had sent when this was asked for */
-    struct buf page;    /* server role: an answer made here */
+    uint64_t data_sent; /* bytes of the outgoing body that were sent */
+    struct pace pace;   /* rate of data_sent while a window is closed */
+    uint64_t heard;     /* client role: value of h2->received when the request was sent */
+    struct buf page;    /* server role: body of a response made here */
     struct source_memory page_source;
-    int32_t id;    /* 0: nghttp2 does not know it yet */
-    uint32_t code; /* is_over: how it ended */
-    int err;       /* for on_close; 0: what the states say */
+    int32_t id;    /* 0: not assigned by nghttp2 so far */
+    uint32_t code; /* if is_over: the error code with which the stream was closed */
+    int err;       /* error for on_close; 0: it follows from the states */
     enum http_method method;
     enum h2_in in;
     enum h2_out out;
     uint8_t interims;
-    bool is_extended; /* CONNECT with :protocol: 101 grants it, and is said as 200 (RFC 8441 4) */
+    bool is_extended; /* CONNECT with :protocol; a 101 grants it and is sent as 200 (RFC 8441 4) */
     bool has_length;
-    bool is_announced; /* server role: so is how long the request's body is */
-    bool has_ended;    /* the peer has sent all of it */
-    bool is_paused;    /* on_data said so */
-    bool is_starved;   /* the source said ERR_AGAIN; nghttp2 has put it aside */
-    bool is_detached;  /* the owner wants or gets no more events */
-    bool is_sent;      /* the last frame is gathered */
-    bool is_over;      /* nghttp2 has closed it */
-    bool is_mute;      /* has been reset by us */
-    bool is_excused;   /* what was to be sent broke off, and not because of the peer */
+    bool is_announced; /* server role: the length of the request's body is known */
+    bool has_ended;    /* the peer has sent END_STREAM */
+    bool is_paused;    /* on_data has returned STREAM_PAUSE */
+    bool is_starved;   /* the source has returned ERR_AGAIN; nghttp2 has deferred the stream */
+    bool is_detached;  /* the owner gets no more events */
+    bool is_sent;      /* the last frame of the stream was gathered */
+    bool is_over;      /* nghttp2 has closed the stream */
+    bool is_mute;      /* the stream was reset by us */
+    bool is_excused;   /* the outgoing message broke off through no fault of the peer */
 };
 
-/* What waits for the next write: pieces of frames in the loop's output buffer and of sources. */
+/* A piece of the next write: bytes of frames in the loop's output buffer, or bytes lent by a
+ * source. */
 struct h2_piece {
     const char *at; /* NULL: `len` bytes of the output buffer */
     size_t len;
@@ -156,7 +161,7 @@ struct h2_gather {
     size_t bytes;
 };
 
-/* A header block that is coming in; there is one at a time. */
+/* The header block being received; there is at most one at a time. */
 struct h2_incoming {
     struct arena arena;
     struct h2_block block;
@@ -176,114 +181,119 @@ struct h2 {
     struct list ready;
     struct list lent;
     size_t stream_count;
-    struct h2_stream *found; /* the last one that nghttp2 was asked for; NULL: ask it */
+    struct h2_stream *found; /* the stream that was looked up last; NULL: none */
     struct timeout timeout;
     struct timeout kick;
     struct h2_incoming *incoming; /* NULL between header blocks */
-    struct h2_gather *gather;     /* inside the pump */
+    struct h2_gather *gather;     /* set while the pump runs */
     struct h2_guard guard;
-    struct buf early;            /* received and not fed: before this began, or for want of room */
-    size_t early_counted;        /* as h2_stream's `counted` */
-    uint64_t received;           /* bytes */
-    uint64_t heard_ms;           /* when the last of them came */
-    uint64_t pinged_ms;          /* client role: the last PING; 0: none */
-    uint64_t pinged_received;    /* bytes by then */
-    struct pages_block pages[2]; /* h2_memory.c */
-    struct conn_heap heap;       /* server role: what nghttp2 has that stays, where it fits */
-    struct pool *pool;           /* what it has for streams */
-    struct hpack_table *table;   /* server role: of what is sent; NULL: nothing is in it */
-    struct h2_stream *headed;    /* the frame that nghttp2 hands out next needs its kept head */
-    size_t held;                 /* bytes nghttp2 has in all */
-    size_t batch;                /* bytes gathered for one write */
-    size_t budget;               /* inside the pump: what it may still send */
-    uint64_t since;              /* the present wait of the connection began then */
+    struct buf early;     /* bytes received but not fed to nghttp2: they came before h2_serve(), or
+                             while too much was queued */
+    size_t early_counted; /* bytes of `early` counted in base/memory.h */
+    uint64_t received;    /* bytes received so far */
+    uint64_t heard_ms;    /* loop time when the last bytes arrived */
+    uint64_t pinged_ms;   /* client role: loop time of the last PING; 0: none was sent */
+    uint64_t pinged_received;    /* value of `received` at that time */
+    struct pages_block pages[2]; /* nghttp2's two large blocks, see h2_memory.c */
+    struct conn_heap heap; /* server role: nghttp2's other long-lived memory, as far as it fits */
+    struct pool *pool;     /* nghttp2's memory for streams */
+    struct hpack_table
+        *table; /* server role: the dynamic table of our encoder; NULL: it is empty */
+    struct h2_stream
+        *headed;    /* the stream whose kept head belongs into the next frame of nghttp2 */
+    size_t held;    /* bytes of memory that nghttp2 holds in total */
+    size_t batch;   /* how many bytes to gather for one write */
+    size_t budget;  /* bytes that the current run of the pump may still send */
+    uint64_t since; /* loop time when the current wait of the connection began */
     uint64_t drain_since;
-    uint64_t data_sent;     /* bytes of bodies */
-    struct pace data_pace;  /* of these, while the connection's window is shut */
-    bool is_slow;           /* so says data_pace */
-    uint64_t offered;       /* bytes given to the transport */
-    unsigned refusals;      /* for want of memory, whose RST_STREAM is not sent yet */
-    struct pace queue_pace; /* of what it has of them no more */
-    int write_err;          /* inside the pump: the transport broke */
-    const char *why; /* what nghttp2 said of the last frame it did not accept; NULL: nothing */
+    uint64_t data_sent;    /* bytes of all outgoing bodies */
+    struct pace data_pace; /* rate of data_sent while the window of the connection is closed */
+    bool is_slow;          /* result of data_pace */
+    uint64_t offered;      /* bytes given to the transport so far */
+    unsigned refusals; /* streams refused for lack of memory whose RST_STREAM was not sent so far */
+    struct pace queue_pace; /* rate at which the peer takes queued bytes */
+    int write_err;          /* error of the transport in this run of the pump */
+    const char
+        *why; /* nghttp2's description of the last frame that it did not accept; NULL: none */
     enum h2_role role;
     enum h2_state state;
     bool is_https;
-    bool is_untabled; /* server role: the peer's decoder has no room for the table */
+    bool is_untabled; /* server role: the peer's decoder has no room for our dynamic table */
     bool is_pumping;
     bool is_draining;
-    bool is_last_said; /* the second GOAWAY of a drain */
-    bool is_deaf;      /* the connection is given up: nothing more is read */
-    bool has_taken;    /* a request, of what nghttp2 is being fed */
-    bool has_paused;   /* nghttp2: it is to be fed on, be it with nothing */
-    bool is_stopped;   /* nothing is read until there is room */
-    bool is_leaving;   /* client role: no more requests; the peer has said GOAWAY, or nothing */
-    bool has_told;     /* client role: something of a message, since the last PING */
-    bool is_opening;   /* nghttp2 is asked for a session */
-    bool may_rest;     /* idle for long enough to be slim when the pump ends */
-    bool is_slim;      /* idle: its pages are given back, and what is in its heap is packed */
+    bool is_last_said; /* the second GOAWAY of a drain was sent */
+    bool is_deaf;      /* the connection is being given up: nothing more is read */
+    bool has_taken;    /* the bytes being fed to nghttp2 contained a request */
+    bool has_paused;   /* nghttp2 has paused and must be fed again, if only with 0 bytes */
+    bool is_stopped;   /* reading is stopped until there is room */
+    bool is_leaving;   /* client role: no more requests, as the peer has sent GOAWAY or is silent */
+    bool has_told;     /* client role: a HEADERS or DATA frame has arrived since the last PING */
+    bool is_opening;   /* nghttp2 is creating the session */
+    bool may_rest;     /* idle for long enough to be made slim at the end of the pump */
+    bool is_slim;      /* idle, with its pages freed and its heap packed; see h2_memory_slim() */
 };
 
 /* ---- h2.c: life ---- */
 
-/* Changes the state; CHECKs that it may. */
+/* Changes the state, and CHECKs that the step is legal. */
 void h2_set_state(struct h2 *h2, enum h2_state next);
 /* Closes at once; every stream ends with `err`. */
 void h2_fail(struct h2 *h2, int err);
-/* No more frames are read: what is queued leaves, then FIN. Every stream ends with ERR_CLOSED. */
+/* Reads no more frames: sends what is queued, then FIN. Every stream ends with ERR_CLOSED. */
 void h2_conclude(struct h2 *h2);
-/* GOAWAY with the reason, and with h2->why behind it, and h2_conclude(). Safe inside nghttp2's
- * callbacks: then it happens when they have returned. */
+/* Sends GOAWAY with the reason, followed by h2->why, and calls h2_conclude(). Inside nghttp2's
+ * callbacks that happens after they have returned. */
 void h2_offend(struct h2 *h2, enum h2_offence offence, uint32_t code);
-/* Tells the owner. */
+/* Tells the owner of the offence. */
 void h2_say_offence(struct h2 *h2, enum h2_offence offence, struct span why);
-/* GONE, and no handler runs: frees it, and tells the owner. */
+/* In state GONE, when no handler runs: frees the connection, and tells the owner. */
 void h2_gone(struct h2 *h2);
 
 /* ---- h2_stream.c ---- */
 
-/* A new stream of the connection, which nghttp2 does not know yet. */
+/* A new stream, which has no id so far. */
 struct h2_stream *h2_stream_new(struct h2 *h2, enum h2_in in);
-/* It has no source any more, and nothing of it is gathered. nghttp2 forgets it. */
+/* The stream must have no source and nothing gathered. Removes it from nghttp2, too. */
 void h2_stream_free(struct h2_stream *stream);
-/* Change the state of a direction; CHECK that it may. */
+/* Change the state of one direction, and CHECK that the step is legal. */
 void h2_set_in(struct h2_stream *stream, enum h2_in next);
 void h2_set_out(struct h2_stream *stream, enum h2_out next);
-/* It is looked at before the pump ends. */
+/* Puts the stream into h2->ready, which the pump works off before it ends. */
 void h2_make_ready(struct h2_stream *stream);
-/* `held` has grown or shrunk: base/memory.h is told. */
+/* To be called when `held` has changed size: updates base/memory.h. */
 void h2_count_held(struct h2_stream *stream);
-/* Drops the source; what is gathered of it leaves before. */
+/* Drops the source. Bytes of it that are gathered are written before. */
 void h2_drop_source(struct h2_stream *stream);
-/* The last event of a stream, unless its owner has had or renounced it. */
+/* Calls on_close, unless the owner has had it or is detached. */
 void h2_say_closed(struct h2_stream *stream, int err);
-/* What was to be sent breaks off, by no fault of the peer: resets the stream, whose owner hears of
- * `err`. */
+/* The outgoing message breaks off through no fault of the peer: resets the stream, and its owner
+ * gets `err`. */
 void h2_break_off(struct h2_stream *stream, int err);
-/* Resets the stream; its owner hears of `err`. */
+/* Resets the stream; its owner gets `err`. */
 void h2_reset(struct h2_stream *stream, uint32_t code, int err);
 
 /* ---- h2_memory.c ---- */
 
 nghttp2_mem h2_memory(struct h2 *h2);
-/* Memory that counts as nghttp2's: what is kept for a peer that takes nothing. */
+/* Memory that counts as nghttp2's: for things kept until the peer takes them. */
 void *h2_memory_take(struct h2 *h2, size_t size);
 void h2_memory_give(struct h2 *h2, void *memory);
 void h2_memory_open(struct h2 *h2);
-/* nghttp2 has given everything back. */
+/* To be called when nghttp2 has freed everything. */
 void h2_memory_close(struct h2 *h2);
-/* No stream is open: gives memory back that only frames need, and packs the rest. nghttp2 must not
- * be called for this connection until h2_memory_fatten(), which accepts one that is not slim. */
+/* For a connection without open streams: frees memory that is needed only for frames, and packs the
+ * rest. nghttp2 must not be called for it until h2_memory_fatten(), which also accepts a connection
+ * that is not slim. */
 void h2_memory_slim(struct h2 *h2);
 void h2_memory_fatten(struct h2 *h2);
 
 /* ---- h2_session.c ---- */
 
-/* A session for the role, its SETTINGS queued. */
+/* Creates the session for the role, and queues its SETTINGS. */
 void h2_session_open(struct h2 *h2);
 /* The stream with this id; NULL: there is none. */
 struct h2_stream *h2_stream_with(struct h2 *h2, int32_t id);
-/* What a message with a body is submitted with. */
+/* The callback for messages with a body. */
 nghttp2_data_provider h2_session_provider(void);
 
 /* ---- h2_in.c: called by nghttp2, through h2_session.c ---- */
@@ -293,51 +303,53 @@ void h2_in_field(struct h2 *h2, struct span name, struct span value);
 void h2_in_headers(struct h2 *h2, const nghttp2_frame *frame);
 void h2_in_data(struct h2_stream *stream, struct span bytes);
 void h2_in_end(struct h2_stream *stream);
-/* nghttp2 has found the block, or the frame, malformed: it resets the stream itself. */
+/* nghttp2 has found the frame or its header block malformed, and resets the stream itself. */
 void h2_in_invalid(struct h2 *h2);
-/* The stream has ended before its block did. */
+/* The stream has ended before its header block. */
 void h2_in_forget_block(struct h2_stream *stream);
-/* Whatever the owner said of pausing: what has come of a message that is whole, and its end. */
+/* Delivers the rest of a completely received message and its end, even if the owner has paused. */
 void h2_in_finish(struct h2_stream *stream);
-/* Gives the block's memory back. */
+/* Frees the block being received. */
 void h2_in_drop_block(struct h2 *h2);
-/* Hands on what was held, and the end. True when something happened. */
+/* Delivers held bytes, and the end of the message. True: something was delivered. */
 bool h2_in_deliver(struct h2_stream *stream);
 
 /* ---- h2_out.c ---- */
 
 ssize_t h2_out_read(struct h2_stream *stream, size_t length, uint32_t *flags);
-/* An answer made here, to a request that never becomes one. */
+/* Answers a request that never becomes one, with a response made here. */
 void h2_out_refuse(struct h2_stream *stream, const struct h1_error *error);
 extern const struct stream_ops h2_stream_ops;
 
 /* ---- h2_heads.c ---- */
 
-/* Keeps the head of a response until its frame is sent; nghttp2 is to be given no fields for it.
- * `length` is what Content-Length says; -1: there is none. False: it may be too large for one
- * frame, so nghttp2 has to encode it. */
+/* Keeps the head of a response until its frame is sent; nghttp2 gets no fields. `length`: for
+ * Content-Length; -1: none. False: the head may be too large for one frame, so nghttp2 has to
+ * encode it. */
 bool h2_heads_keep(struct h2_stream *stream, const struct http_head *head, int64_t length);
 /* Frees the kept head, if there is one. */
 void h2_heads_drop(struct h2_stream *stream);
-/* nghttp2 has made this frame; its bytes are what it hands out next. */
+/* nghttp2 has made this frame, whose bytes it returns next. */
 void h2_heads_begin(struct h2 *h2, const nghttp2_frame *frame);
-/* Gathers the bytes of a frame, with the fields that were kept for it. */
+/* Gathers the bytes of a frame, with the kept fields if they belong to it. */
 void h2_heads_gather(struct h2 *h2, struct span frame);
-/* The peer's SETTINGS have come: they may leave no room for the table. */
+/* The peer has sent SETTINGS, which may leave no room for the dynamic table. */
 void h2_heads_heed(struct h2 *h2, const nghttp2_settings *settings);
-/* Frees the table. What the peer has in its own is not used any more, which is always allowed. */
+/* Frees the dynamic table. The entries in the peer's table are not referred to any more, which is
+ * always allowed. */
 void h2_heads_forget(struct h2 *h2);
 
 /* ---- h2_gather.c ---- */
 
-/* A DATA frame of `length` bytes that h2_out_read() has promised. 0 or an NGHTTP2_ERR_. */
+/* Gathers a DATA frame of `length` bytes that h2_out_read() has promised. Returns 0 or an
+ * NGHTTP2_ERR_ code. */
 int h2_gather_frame(struct h2_stream *stream, const nghttp2_frame *frame, const uint8_t *head,
                     size_t length);
-/* Behind what is gathered. */
+/* Gathers a copy of the bytes. */
 void h2_gather_copy(struct h2 *h2, struct span bytes);
-/* `len` more bytes have been put into the output buffer of the loop. */
+/* Gathers `len` bytes that were appended to the output buffer of the loop. */
 void h2_gather_written(struct h2 *h2, size_t len);
-/* Writes what is gathered. False: the transport is broken (h2->write_err). */
+/* Writes all that is gathered. False: the transport has failed (h2->write_err). */
 bool h2_flush(struct h2 *h2);
 
 /* ---- h2_pump.c ---- */
@@ -346,20 +358,21 @@ void h2_enter(struct h2 *h2);
 void h2_leave(struct h2 *h2);
 void h2_kick(struct h2 *h2);
 void h2_feed(struct h2 *h2, struct span bytes);
-/* `early` has grown or shrunk. */
+/* To be called when `early` has changed size: updates base/memory.h. */
 void h2_count_early(struct h2 *h2);
 
 /* ---- h2_wait.c ---- */
 
-/* Client role, a request is being sent: after a long silence it is asked whether anybody listens.
- */
+/* Client role: to be called when a request is sent. After a long silence a PING asks whether the
+ * peer is still there. */
 void h2_greet(struct h2 *h2);
-/* Client role: it has not answered a PING for so long that requests had better go elsewhere. */
+/* Client role: has a PING been unanswered for so long that new requests should use another
+ * connection? */
 bool h2_is_in_doubt(const struct h2 *h2);
 void h2_arm(struct h2 *h2);
 void h2_expire(struct h2 *h2);
 
-/* Until both its directions have ended. */
+/* A tunnel counts as one until both directions have ended. */
 static inline bool h2_is_tunnel(const struct h2_stream *stream)
 {
     return stream->in == H2_IN_RAW || stream->out == H2_OUT_RAW;

@@ -1,6 +1,6 @@
 /*
- * Frames gathered for one write. Small ones are copied behind each other; of long bodies only the
- * place is noted, and the write takes them from where their source has them.
+ * Gathers frames for one write. Small ones are copied one behind the other; for longer pieces of
+ * bodies only the place is noted, and they are written from the memory of their source.
  */
 #include "proxy/stream/h2_conn.h"
 
@@ -56,7 +56,7 @@ static void add_frame(struct h2_stream *stream, struct span head, struct span bo
     } else {
         gather_lent(stream, body);
     }
-    if (body.len <= H2_COPY_MAX && is_alone) { /* it is ours now */
+    if (body.len <= H2_COPY_MAX && is_alone) { /* copied, so its source may go on */
         source_advance(stream->source, body.len);
         stream->span = span_skip(stream->span, body.len);
         stream->promised -= body.len;
@@ -84,7 +84,7 @@ int h2_gather_frame(struct h2_stream *stream, const nghttp2_frame *frame, const 
         return NGHTTP2_ERR_WOULDBLOCK;
     }
     struct span body = span_take(span_skip(stream->span, stream->gathered), length);
-    if (touch(body)) { /* it was readable when its source showed it; now its disk fails */
+    if (touch(body)) { /* the source has shown a mapping of a file whose disk fails now */
         stream->err = stream->err ? stream->err : ERR_TRUNCATED;
         stream->is_mute = true;
         stream->is_excused = true;
@@ -106,7 +106,7 @@ int h2_gather_frame(struct h2_stream *stream, const nghttp2_frame *frame, const 
 
 /* ---- writing ---- */
 
-/* The sources may go on: what they lent is written, or in the transport's queue. */
+/* Advances the sources past the bytes that were written or queued by the transport. */
 static void give_back(struct h2 *h2, bool is_written)
 {
     for (struct list *link; (link = list_pop_front(&h2->lent)) != NULL;) {
@@ -121,8 +121,8 @@ static void give_back(struct h2 *h2, bool is_written)
     }
 }
 
-/* What the socket does not take is copied: so it is offered what it took last, and a little more.
- */
+/* Adapts the batch to the socket. Bytes that the socket does not take are copied, so it is offered
+ * as much as it took last, and a little more. */
 static void adapt(struct h2 *h2, size_t offered)
 {
     size_t left = transport_queued(h2->transport);

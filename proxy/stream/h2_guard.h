@@ -1,6 +1,6 @@
 /*
- * h2_guard - how much of what costs us something a peer may do to an HTTP/2 connection without
- * an aim. Counts by kind in windows of time; pure.
+ * h2_guard - limits how often a peer may do things on an HTTP/2 connection that cost us something
+ * and achieve nothing. Counts by kind in windows of time. Pure.
  */
 #ifndef LARDER_PROXY_STREAM_H2_GUARD_H
 #define LARDER_PROXY_STREAM_H2_GUARD_H
@@ -37,14 +37,14 @@ enum h2_offence {
 };
 
 struct h2_guard {
-    uint64_t since_ms; /* the window's begin */
+    uint64_t since_ms; /* when the current window began */
     uint16_t count[H2_OFFENCE_COUNT];
-    uint16_t sent; /* DATA frames in this window: each may be answered by WINDOW_UPDATEs */
+    uint16_t sent; /* DATA frames sent in this window, each of which may cause WINDOW_UPDATEs */
 };
 
-/* Counts one. False: it is one too many. */
+/* Counts one event. False: the limit is exceeded. */
 bool h2_guard_allows(struct h2_guard *guard, enum h2_offence offence, uint64_t now_ms);
-/* A DATA frame was sent. */
+/* Notes that a DATA frame was sent. */
 void h2_guard_sent(struct h2_guard *guard);
 
 const char *h2_offence_word(enum h2_offence offence);

@@ -14,13 +14,13 @@
 
 enum {
     FRAME_HEAD = 9,
-    FRAME_MAX = 16384, /* the least that a peer must accept (RFC 9113 4.2) */
-    SIZE_CHANGES = 32, /* room for what nghttp2 says of the table's size */
+    FRAME_MAX = 16384, /* the smallest limit for frames that a peer may set (RFC 9113 4.2) */
+    SIZE_CHANGES = 32, /* room for the dynamic table size updates that nghttp2 writes */
 };
 
-/* ---- keeping ---- */
+/* ---- keeping heads ---- */
 
-/* Enough for both forms of the fields: kept, and encoded. */
+/* Enough bytes for either form of the fields: kept or encoded. */
 static size_t most_of(const struct http_head *head)
 {
     size_t most = 2 * HPACK_FRAMING + PUT_NUMBER_MAX; /* :status and Content-Length */
@@ -122,8 +122,9 @@ void h2_heads_gather(struct h2 *h2, struct span frame)
 
 /* ---- the table ---- */
 
-/* A frame may name the same setting twice. That the table shrinks is told to the peer by nghttp2,
- * at the beginning of the next header block; here the table is just not used any more. */
+/* A frame may contain the same setting twice, so all are examined. nghttp2 tells the peer that the
+ * table shrinks, at the beginning of the next header block; here the table is only not used any
+ * more. */
 void h2_heads_heed(struct h2 *h2, const nghttp2_settings *settings)
 {
     for (size_t i = 0; i < settings->niv && h2->role == H2_SERVER; i++) {

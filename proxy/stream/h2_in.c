@@ -1,6 +1,6 @@
 /*
- * The incoming messages: header blocks become heads, DATA goes to the owner of its stream or waits
- * there.
+ * The incoming messages: header blocks become heads; DATA is handed to the owner of the stream, or
+ * held.
  */
 #include "proxy/stream/h2_conn.h"
 
@@ -41,7 +41,8 @@ static void open_block(struct h2 *h2, struct h2_stream *stream, enum h2_block_ki
     h2_block_begin(&incoming->block, kind, &incoming->arena, &h2->settings->limits);
 }
 
-/* RFC 9113 8.7: nothing was done for it, so that the client may ask again. */
+/* Refuses a stream with REFUSED_STREAM: nothing was processed, so the client may send the request
+ * again (RFC 9113 8.7). */
 static int refuse(struct h2 *h2, int32_t id)
 {
     h2->refusals++;
@@ -49,19 +50,20 @@ static int refuse(struct h2 *h2, int32_t id)
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
-/* Each request holds memory until the client has opened its window, also one that is answered from
- * memory: where there is no more, a connection may have one at a time. */
+/* Each request holds memory until the client has opened its window, even if it is answered from
+ * memory. So while memory is over its limit, a connection may have only one request at a time. */
 static int begin_request(struct h2 *h2, int32_t id)
 {
     if (h2->stream_count > 0 && memory_is_over()) {
         return refuse(h2, id);
     }
-    if (h2->stream_count >= 2 * (size_t)h2->settings->streams) { /* those that are over, too */
+    /* also counts streams that are over but not freed so far */
+    if (h2->stream_count >= 2 * (size_t)h2->settings->streams) {
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     struct h2_stream *stream = h2_stream_new(h2, H2_IN_BODY);
     stream->id = id;
-    stream->is_detached = true; /* until it has an owner */
+    stream->is_detached = true; /* until on_stream has bound it */
     nghttp2_session_set_stream_user_data(h2->session, id, stream);
     open_block(h2, stream, H2_BLOCK_REQUEST);
     return 0;
@@ -72,7 +74,7 @@ int h2_in_begin_headers(struct h2 *h2, const nghttp2_frame *frame)
     int32_t id = frame->hd.stream_id;
 
     if (frame->hd.type != NGHTTP2_HEADERS) {
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* a push, which we forbade */
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* a push, which our SETTINGS forbid */
     }
     if (h2->role == H2_SERVER && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
         return begin_request(h2, id);
@@ -96,8 +98,8 @@ void h2_in_field(struct h2 *h2, struct span name, struct span value)
 
 /* ---- heads ---- */
 
-/* RFC 9218 10: who says nothing about priority is served in turns, so that a small response is not
- * stuck behind a large one. */
+/* RFC 9218 10: responses to requests without a priority are sent in turns, so that a small one is
+ * not stuck behind a large one. */
 static void set_turns(struct h2 *h2, const struct h2_stream *stream, const struct http_head *head)
 {
     const nghttp2_extpri in_turns = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
@@ -113,12 +115,13 @@ static void take_request(struct h2 *h2, struct h2_stream *stream, const struct h
     set_turns(h2, stream, head);
     stream->method = head->method;
     stream->is_extended = head->upgrade;
-    stream->is_announced = head->content_length > 0; /* a tunnel may say 0 */
+    /* Content-Length: 0 may also occur on a tunnel */
+    stream->is_announced = head->content_length > 0;
     if (head->upgrade) {
-        stream->method = METHOD_CONNECT; /* as it came */
+        stream->method = METHOD_CONNECT; /* the method in the HTTP/2 request */
     }
     if (stream->method == METHOD_CONNECT) {
-        stream->in = H2_IN_HOLD; /* where it begins */
+        stream->in = H2_IN_HOLD; /* the initial state of a tunnel */
     }
     h2->events->on_stream(h2->owner, &stream->stream);
     stream->is_detached = false;
@@ -140,7 +143,7 @@ static void take_response(struct h2_stream *stream, const struct http_head *head
     }
 }
 
-/* Behind a body whose bytes may still wait here. */
+/* Delivers trailers at once, though bytes of the body before them may still be held. */
 static void take_trailers(struct h2_stream *stream, const struct http_fields *fields)
 {
     if (stream->in == H2_IN_BODY && fields->count && !stream->is_detached &&
@@ -149,7 +152,7 @@ static void take_trailers(struct h2_stream *stream, const struct http_fields *fi
     }
 }
 
-/* What becomes of it is on record; an answer is not sent. */
+/* Tells the owner of a bad request, so that it is counted and logged; no response is sent. */
 static void tell_bad_head(struct h2 *h2, const struct h2_block *block)
 {
     if (block->kind == H2_BLOCK_REQUEST && h2->events && h2->events->on_bad_head) {
@@ -164,7 +167,8 @@ static void tell_bad_head(struct h2 *h2, const struct h2_block *block)
     }
 }
 
-/* Malformed: a stream error (8.1.1). Too large: that can be said. */
+/* A malformed block is a stream error (RFC 9113 8.1.1); a request that is too large is answered
+ * with its status. */
 static void refuse_block(struct h2 *h2, struct h2_stream *stream, const struct h2_block *block)
 {
     bool is_large = block->error.status == 414 || block->error.status == 431;
@@ -245,7 +249,8 @@ void h2_in_data(struct h2_stream *stream, struct span bytes)
     }
     pace_in_add(&stream->in_pace, bytes.len, loop_now_ms(h2->loop));
     if (stream->is_detached || stream->is_mute || stream->in == H2_IN_DONE) {
-        nghttp2_session_consume_stream(h2->session, stream->id, bytes.len); /* nobody wants it */
+        /* the bytes are discarded, and only the window is reopened */
+        nghttp2_session_consume_stream(h2->session, stream->id, bytes.len);
     } else if (!takes || stream->is_paused || buf_len(&stream->held) > 0) {
         buf_append(&stream->held, bytes);
         h2_count_held(stream);
@@ -263,7 +268,7 @@ static void finish_in(struct h2_stream *stream)
     h2_make_ready(stream);
 }
 
-/* A response that is only a head, or a request that ends where it begins, ends here, too. */
+/* END_STREAM has arrived, possibly with the head itself. */
 void h2_in_end(struct h2_stream *stream)
 {
     stream->has_ended = true;
@@ -281,7 +286,7 @@ static void hand_held(struct h2_stream *stream)
     h2_count_held(stream);
 }
 
-/* The end needs no room: it is told to who has paused, too. */
+/* The end of a message is delivered even if the owner has paused, as it needs no room. */
 bool h2_in_deliver(struct h2_stream *stream)
 {
     bool takes = stream->in == H2_IN_BODY || stream->in == H2_IN_RAW;

@@ -1,6 +1,6 @@
 /*
- * What nghttp2 has for one connection: counted, and given back or packed where an idle connection
- * can do without.
+ * The memory that nghttp2 holds for one connection: counted, and freed or packed while an idle
+ * connection does not need it.
  */
 #include "proxy/stream/h2_conn.h"
 
@@ -12,15 +12,16 @@
 #include <string.h>
 
 enum {
-    FRAME_BLOCK = 16384, /* the block where frames are put together is larger than this */
-    STREAM_LEAST = 144,  /* of what nghttp2 has for a stream: heads, frames to be sent, its state */
+    FRAME_BLOCK = 16384, /* nghttp2's block for composing frames is larger than this */
+    /* smallest block of those that nghttp2 allocates for a stream: heads, queued frames, states */
+    STREAM_LEAST = 144,
 };
 
-/* At its begin nghttp2 asks for two blocks of a page and more, and keeps them: where a frame is put
- * together, and the table of streams. They get pages of their own. While no frame is under way
- * nothing in the first means anything, and the second is all zeros while it is empty: so an idle
- * connection can give them back. No later block is treated so: a field in a table of HPACK may be
- * as large. */
+/* When a session is created nghttp2 allocates two blocks of more than a page and keeps them: a
+ * buffer for composing frames, and the table of streams. They get pages of their own. The buffer
+ * has no meaningful content between frames, and the empty table is all zeros, so an idle connection
+ * can free both. Later blocks are not treated like this, however large: one may be a field of an
+ * HPACK table. */
 static struct pages_block *pages_at(struct h2 *h2, const void *memory)
 {
     for (size_t i = 0; i < ARRAY_LEN(h2->pages); i++) {
@@ -31,9 +32,9 @@ static struct pages_block *pages_at(struct h2 *h2, const void *memory)
     return NULL;
 }
 
-/* What is neither in pages of its own nor in the connection's heap. */
+/* A block that is neither in pages of its own nor in the connection's heap. */
 struct block {
-    uint32_t size; /* with this */
+    uint32_t size; /* including this header */
     bool is_pooled;
     _Alignas(16) char content[];
 };
@@ -72,14 +73,14 @@ static struct block *take_block(struct h2 *h2, size_t size, bool is_pooled)
     block->size = (uint32_t)all;
     block->is_pooled = is_pooled;
     h2->held += all;
-    if (!is_pooled) { /* a pool counts for itself, as a conn_heap does */
+    if (!is_pooled) { /* pool and conn_heap count their memory themselves */
         memory_take(MEMORY_CONNECTIONS, all);
     }
     return block;
 }
 
-/* What streams come and go with is small things of one kind for all connections: from a pool
- * they are those that the last one has just used, and in the processor's cache. */
+/* Blocks for streams are small and of the same kinds on all connections. From a common pool they
+ * are those that the previous stream has just used, which are still in the processor's cache. */
 static void *session_malloc(size_t size, void *user)
 {
     struct h2 *h2 = user;

@@ -1,8 +1,8 @@
 /*
- * The outgoing messages. Heads are submitted to nghttp2 when the owner sends them, those of
- * responses without their fields (h2_heads.c). Bodies are pulled when nghttp2 has decided whose
- * turn it is, and gathered (h2_gather.c), so that the frames of many streams leave in one write.
- * Long pieces are not copied: the write takes them from where their source has them.
+ * The outgoing messages. Heads are submitted to nghttp2 when the owner sends them; those of
+ * responses without their fields, which h2_heads.c encodes. Bodies are pulled when nghttp2 has
+ * chosen the stream to send next, and gathered (h2_gather.c), so that frames of many streams leave
+ * in one write. Long pieces are written from the memory of their source, without a copy.
  */
 #include "proxy/stream/h2_conn.h"
 
@@ -15,13 +15,13 @@ enum { FIELDS_SMALL = 64, PSEUDO_MAX = 4 };
 
 /* ---- heads ---- */
 
-/* The fields as nghttp2 takes them. It copies them, and lowers the names, but for those that stay.
- */
+/* Fields in the form for nghttp2, which copies them and lower-cases names, except where flags say
+ * that it need not. */
 struct block {
     nghttp2_nv small[FIELDS_SMALL];
     nghttp2_nv *at;
     size_t count;
-    uint8_t flags; /* of all its fields */
+    uint8_t flags; /* flags for all fields */
     char length[PUT_NUMBER_MAX];
     char status[3];
 };
@@ -30,7 +30,7 @@ static uint8_t *bytes_of(struct span text)
 {
     uint8_t *at;
 
-    memcpy(&at, &text.at, sizeof(at)); /* nghttp2 wants no const, and writes nothing there */
+    memcpy(&at, &text.at, sizeof(at)); /* nghttp2's type is not const, but it does not write */
     return at;
 }
 
@@ -51,7 +51,7 @@ static void put(struct block *block, struct span name, struct span value, uint8_
     };
 }
 
-/* A literal, or of a table: in small letters. */
+/* Adds a field whose name is static and in lower case, so it is not copied. */
 static void put_known(struct block *block, struct span name, struct span value)
 {
     put(block, name, value, NGHTTP2_NV_FLAG_NO_COPY_NAME);
@@ -69,7 +69,7 @@ static void put_field(struct block *block, const struct http_field *field)
         (uint8_t)(secret | NGHTTP2_NV_FLAG_NO_COPY_NAME));
 }
 
-/* In the server role the table of HPACK is that of h2_heads.c: nghttp2 must put nothing into it. */
+/* In the server role h2_heads.c owns the dynamic table, so nghttp2 must not index anything. */
 static void block_open(struct block *block, const struct h2 *h2, const struct http_head *head)
 {
     size_t most = head->fields.count + PSEUDO_MAX + 1;
@@ -111,7 +111,7 @@ static void put_status(struct block *block, int status)
     put_known(block, SPAN(":status"), span_of(block->status, sizeof(block->status)));
 }
 
-/* The length that is said; -1: none (RFC 9110 8.6). */
+/* The value of Content-Length; -1: none (RFC 9110 8.6). */
 static int64_t length_said(const struct h2_stream *stream, const struct http_head *head)
 {
     bool is_bodiless = stream->method == METHOD_HEAD || head->status == 304;
@@ -159,8 +159,8 @@ static bool grants_tunnel(const struct h2_stream *stream, const struct http_head
            (stream->is_extended ? head->status == 101 : head->status / 100 == 2);
 }
 
-/* The head of a response is encoded here, when its frame has its turn, and not by nghttp2, which
- * makes the frame without fields. One that needs more than one frame is left to nghttp2. */
+/* The head of a response is encoded here when its frame is sent, and not by nghttp2, which makes
+ * the frame without fields. A head that needs more than one frame is encoded by nghttp2. */
 static int submit_response(struct h2_stream *stream, const struct http_head *head, int64_t length,
                            const nghttp2_data_provider *provider)
 {
@@ -218,7 +218,8 @@ static void send_request(struct h2_stream *stream, const struct http_head *head,
     put_known(&block, SPAN(":authority"), fields_get(&head->fields, FIELD_HOST));
     put_known(&block, SPAN(":path"), head->target);
     put_fields(&block, head);
-    bool is_empty = head->framing == BODY_NONE && head->content_length == 0; /* as it was said */
+    /* as announced in the head */
+    bool is_empty = head->framing == BODY_NONE && head->content_length == 0;
     bool says_length = head->framing == BODY_LENGTH || is_empty ||
                        (head->framing == BODY_STREAM && head->content_length >= 0);
     if (says_length) {
@@ -235,7 +236,7 @@ static void send_request(struct h2_stream *stream, const struct http_head *head,
     check_submitted(stream, id);
 }
 
-/* ---- what the owner calls: all of it only records ---- */
+/* ---- calls of the owner, which only record what is wanted ---- */
 
 static void on_wake(void *arg)
 {
@@ -259,7 +260,7 @@ static void op_send(struct stream *base, const struct http_head *head, struct so
         source_on_wake(source, on_wake, stream);
     }
     if (stream->is_over || stream->is_mute || h2->state != H2_OPEN) {
-        stream->source = source; /* given back at the end, which is near */
+        stream->source = source; /* dropped at the end of the stream, which is near */
         h2_set_out(stream, H2_OUT_BODY);
     } else if (h2->role == H2_SERVER) {
         CHECK(stream->is_extended ? head->status == 101 || head->status >= 300
@@ -280,7 +281,8 @@ static void op_send_interim(struct stream *base, const struct http_head *head)
     CHECK(h2->role == H2_SERVER && stream->out == H2_OUT_WAIT);
     CHECK(head->status >= 100 && head->status < 200 && head->status != 101);
     bool has_room =
-        h2->held <= H2_MEMORY_FULL; /* whoever takes nothing does without (RFC 9110 15.2) */
+        /* interim responses may be omitted (RFC 9110 15.2): a peer that reads nothing gets none */
+        h2->held <= H2_MEMORY_FULL;
     if (stream->is_over || stream->is_mute || h2->state != H2_OPEN || !has_room) {
         return;
     }
@@ -350,7 +352,8 @@ void h2_out_refuse(struct h2_stream *stream, const struct h1_error *error)
 
 /* ---- bodies ---- */
 
-/* What comes next of the body that has not been promised yet: as source_peek(). */
+/* The next bytes of the body that were not promised to nghttp2 so far. Results as of
+ * source_peek(). */
 static int next_span(struct h2_stream *stream, struct span *out)
 {
     *out = SPAN_EMPTY;
@@ -374,7 +377,7 @@ static int next_span(struct h2_stream *stream, struct span *out)
     return 0;
 }
 
-/* Fields behind the body: HEADERS, which end the stream in place of DATA. */
+/* Sends trailers: a HEADERS frame that ends the stream instead of DATA. */
 static bool send_trailers(struct h2_stream *stream)
 {
     const struct stream_events *events = stream->stream.events;

@@ -9,7 +9,7 @@
 
 /* ---- the streams ---- */
 
-/* How a stream that nghttp2 has closed ended, for its owner. */
+/* The error with which a closed stream ends for its owner, or 0. */
 static int end_of(const struct h2_stream *stream)
 {
     if (stream->err) {
@@ -24,7 +24,7 @@ static int end_of(const struct h2_stream *stream)
     return stream->h2->role == H2_CLIENT && stream->in == H2_IN_BODY ? ERR_TRUNCATED : ERR_CLOSED;
 }
 
-/* The last frame has left; what is left of a request interests nobody (RFC 9113 8.1). */
+/* The last frame was sent. The rest of a request is not needed any more (RFC 9113 8.1). */
 static void finish_out(struct h2_stream *stream)
 {
     struct h2 *h2 = stream->h2;
@@ -40,7 +40,8 @@ static void finish_out(struct h2_stream *stream)
     }
 }
 
-/* What the peer has sent is still to be taken: unless it has reset the stream before its end. */
+/* Are there held bytes that the owner can still take? Not if the peer has reset the stream before
+ * its end. */
 static bool awaits_owner(const struct h2_stream *stream)
 {
     bool is_whole =
@@ -49,7 +50,7 @@ static bool awaits_owner(const struct h2_stream *stream)
     return is_whole && stream->err == 0 && !stream->is_detached && buf_len(&stream->held) > 0;
 }
 
-/* True when something happened. */
+/* Works off a ready stream. True: something happened. */
 static bool settle(struct h2_stream *stream)
 {
     if (h2_in_deliver(stream)) {
@@ -87,7 +88,7 @@ static bool settle_all(struct h2 *h2)
 
 /* ---- frames out ---- */
 
-/* True when frames were made. */
+/* Makes frames until the batch, the budget or the socket is full. True: there were some. */
 static bool send_frames(struct h2 *h2)
 {
     bool any = false;
@@ -116,7 +117,7 @@ static bool send_frames(struct h2 *h2)
 
 /* ---- frames in ---- */
 
-/* Returns how many of the bytes nghttp2 has taken: all, unless on_field() has had enough. */
+/* Feeds nghttp2. Returns how many bytes it has consumed: all, unless on_field() has paused it. */
 static size_t feed(struct h2 *h2, struct span bytes)
 {
     h2->has_taken = false;
@@ -148,7 +149,8 @@ void h2_count_early(struct h2 *h2)
     }
 }
 
-/* A pause may have come at the end of the bytes, but before that of a frame. */
+/* Has nghttp2 something left to process? It may have paused at the end of the bytes, but before the
+ * end of a frame. */
 static bool has_rest(const struct h2 *h2)
 {
     return h2->has_paused || buf_len(&h2->early) > 0;
@@ -168,14 +170,15 @@ void h2_feed(struct h2 *h2, struct span bytes)
     }
 }
 
-/* More is held than should be, and the peer does not take it, or not in this turn. */
+/* Is more queued than allowed, and does the peer not take it, or has this run of the pump used up
+ * its budget? */
 static bool is_clogged(const struct h2 *h2)
 {
     return h2->held > H2_MEMORY_FULL && (transport_queued(h2->transport) > 0 || h2->budget == 0);
 }
 
-/* What came before the connection was ours, or was left since there was enough to send. True when
- * something was fed. */
+/* Feeds bytes that arrived before the connection was handed over, or that were kept because enough
+ * was queued. True: something was fed. */
 static bool feed_early(struct h2 *h2)
 {
     if (!has_rest(h2) || h2->state != H2_OPEN || h2->is_deaf || is_clogged(h2)) {
@@ -199,7 +202,7 @@ void h2_enter(struct h2 *h2)
     h2->budget = H2_BUDGET;
     timeout_clear(&h2->kick);
     h2_memory_fatten(h2);
-    if (h2->held <= H2_MEMORY_FULL) { /* else what is queued comes first */
+    if (h2->held <= H2_MEMORY_FULL) { /* otherwise queued frames have to leave first */
         feed_early(h2);
     }
 }
@@ -223,12 +226,12 @@ static void run(struct h2 *h2)
             if (!h2_flush(h2)) {
                 h2_fail(h2, h2->write_err);
             }
-            any |= !list_empty(&h2->ready); /* DATA alone is not told of by send_frames() */
+            any |= !list_empty(&h2->ready); /* send_frames() does not report DATA frames */
         }
     }
 }
 
-/* Nobody is late with what was not read. */
+/* Resumes reading. The time without reading does not count against the peer. */
 static void go_on(struct h2 *h2)
 {
     uint64_t now = loop_now_ms(h2->loop);
@@ -243,7 +246,7 @@ static void go_on(struct h2 *h2)
     transport_read_start(h2->transport);
 }
 
-/* Whoever does not take what it has asked for is not asked for more. */
+/* Stops reading from a client that does not take its responses; resumes later. */
 static void stop_or_go(struct h2 *h2)
 {
     bool stops = h2->state == H2_OPEN && h2->role == H2_SERVER && (has_rest(h2) || is_clogged(h2));
@@ -274,7 +277,7 @@ static bool is_finished(const struct h2 *h2)
     return h2->is_deaf || is_drained || is_done;
 }
 
-/* The last frames, then FIN. */
+/* Sends the last frames, then FIN. */
 static void flush_last(struct h2 *h2)
 {
     send_frames(h2);
@@ -320,7 +323,7 @@ void h2_leave(struct h2 *h2)
         h2_kick(h2);
     }
     if (h2->may_rest && h2->state == H2_OPEN && h2->stream_count == 0) {
-        h2_memory_slim(h2); /* from here on nghttp2 is not called */
+        h2_memory_slim(h2); /* from here on nghttp2 must not be called */
     }
     h2->may_rest = false;
     stop_or_go(h2);

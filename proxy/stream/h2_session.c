@@ -1,6 +1,6 @@
 /*
- * What nghttp2 is told about a connection, and what it calls: each callback finds out whose matter
- * it is and hands it on. Here, too, is counted what a peer does without an aim.
+ * The nghttp2 session of a connection, and its callbacks: each finds the stream concerned and
+ * passes the event on. Also counts useless frames of the peer.
  */
 #include "proxy/stream/h2_conn.h"
 
@@ -10,14 +10,15 @@
 #include <pthread.h>
 
 enum {
-    MAX_CONTINUATIONS = 32, /* of one block; its size is limited anyhow */
+    /* most CONTINUATION frames of one block, besides the limit of its size */
+    MAX_CONTINUATIONS = 32,
     DEFLATE_TABLE = 4096,
-    BLOCK_MAX = 4 << 20, /* above what limits.head may be, and what we add */
+    BLOCK_MAX = 4 << 20, /* more than limits.head and our own fields can need */
 };
 
-/* ---- what a peer does without an aim ---- */
+/* ---- useless frames ---- */
 
-/* False: nothing more is to be read. */
+/* Counts an offence. False: the limit is exceeded, and nothing more is read. */
 static bool allow(struct h2 *h2, enum h2_offence offence)
 {
     if (h2_guard_allows(&h2->guard, offence, loop_now_ms(h2->loop))) {
@@ -35,14 +36,14 @@ static bool is_empty(const nghttp2_frame_hd *hd)
     return is_content && hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM);
 }
 
-/* DATA that is all padding. */
+/* Is it a DATA frame of padding only? */
 static bool is_hollow(const nghttp2_frame *frame)
 {
     return frame->hd.type == NGHTTP2_DATA && frame->hd.length > 0 &&
            frame->data.padlen == frame->hd.length && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
 }
 
-/* nghttp2 skips such a block, whatever is in it. */
+/* Is it a header block for a stream that is over? nghttp2 skips it without reporting it. */
 static bool is_reuse(const struct h2 *h2, const nghttp2_frame_hd *hd)
 {
     return hd->stream_id <= nghttp2_session_get_last_proc_stream_id(h2->session) &&
@@ -87,7 +88,8 @@ static int proceed(const struct h2 *h2)
     return h2->is_deaf || h2->state != H2_OPEN ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
-/* What happens to a stream happens in several callbacks, one after the other. */
+/* Events of one stream usually come in several callbacks, one after the other, so the stream found
+ * last is remembered. */
 struct h2_stream *h2_stream_with(struct h2 *h2, int32_t id)
 {
     if (h2->found == NULL || h2->found->id != id) {
@@ -96,7 +98,7 @@ struct h2_stream *h2_stream_with(struct h2 *h2, int32_t id)
     return h2->found;
 }
 
-/* What nghttp2 lets pass since it has no use for such frames (RFC 9113 6.3). */
+/* Is it a frame that nghttp2 ignores although RFC 9113 6.3 calls it an error? */
 static bool is_misplaced(const nghttp2_frame_hd *hd)
 {
     return hd->type == NGHTTP2_PRIORITY && hd->stream_id == 0;
@@ -120,7 +122,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     return err ? err : proceed(h2);
 }
 
-/* With enough to be sent the rest of what has come waits, from the next request on. */
+/* If enough is queued, the rest of the received bytes waits, beginning with the next request. */
 static bool has_enough(const struct h2 *h2)
 {
     return h2->has_taken && h2->held > H2_MEMORY_FULL;
@@ -142,7 +144,7 @@ static int on_field(nghttp2_session *session, const nghttp2_frame *frame, const 
     return err;
 }
 
-/* RFC 9218 7.1 */
+/* A PRIORITY_UPDATE for stream 0 is a protocol error (RFC 9218 7.1). */
 static bool is_update_of_nothing(const nghttp2_frame *frame)
 {
     if (frame->hd.type != NGHTTP2_PRIORITY_UPDATE) {
@@ -225,7 +227,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     return 0;
 }
 
-/* A head that cannot be sent would be waited for in vain. */
+/* A head that could not be sent would leave the peer waiting for ever. */
 static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error,
                              void *user)
 {
@@ -237,7 +239,7 @@ static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *fram
     return 0;
 }
 
-/* nghttp2 gives the connection up: the reason it gives is in its GOAWAY, in words of its own. */
+/* nghttp2 ends the connection; the reason is in its GOAWAY, in its own words. */
 static void give_up(struct h2 *h2, const nghttp2_goaway *goaway)
 {
     struct span said = span_of((const char *)goaway->opaque_data, goaway->opaque_data_len);
@@ -251,9 +253,9 @@ static void give_up(struct h2 *h2, const nghttp2_goaway *goaway)
     }
 }
 
-/* The peer answers for what it has made us do, not for an origin or a disk that fails, or for
- * memory that others hold. A stream that has an excuse may still be reset for what the peer sends:
- * that has another code. */
+/* The peer is held responsible for resets that it has caused, but not for a failing origin or disk,
+ * or for lack of memory. An excused stream may still be reset because of what the peer sends; that
+ * has another error code. */
 static void count_reset(struct h2 *h2, const struct h2_stream *stream, uint32_t code)
 {
     if (code == NGHTTP2_REFUSED_STREAM && h2->refusals > 0) {
@@ -277,7 +279,7 @@ static int on_frame_made(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
-/* What nghttp2 sends of its own accord against a peer is counted like what the peer sends. */
+/* Frames that nghttp2 sends because of an error of the peer count as offences of the peer. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct h2 *h2 = user;
@@ -319,7 +321,7 @@ nghttp2_data_provider h2_session_provider(void)
     return (nghttp2_data_provider){.read_callback = read_body};
 }
 
-/* ---- what sessions have in common ---- */
+/* ---- common to all sessions ---- */
 
 static struct {
     nghttp2_session_callbacks *callbacks;
@@ -328,7 +330,8 @@ static struct {
 } common;
 static pthread_once_t common_once = PTHREAD_ONCE_INIT;
 
-/* Frames of types that nobody here knows are begun, to be counted, and then skipped. */
+/* Frames of unknown types are reported at their beginning, so that they are counted, and then
+ * skipped. */
 static int skip_unknown(nghttp2_session *session, void **payload, const nghttp2_frame_hd *hd,
                         void *user)
 {

@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 
-/* ---- its directions ---- */
+/* ---- directions ---- */
 
 void h2_set_in(struct h2_stream *stream, enum h2_in next)
 {
@@ -26,7 +26,7 @@ void h2_set_out(struct h2_stream *stream, enum h2_out next)
     stream->out = next;
 }
 
-/* ---- its life ---- */
+/* ---- life ---- */
 
 struct h2_stream *h2_stream_new(struct h2 *h2, enum h2_in in)
 {
@@ -122,7 +122,7 @@ void h2_reset(struct h2_stream *stream, uint32_t code, int err)
         return;
     }
     stream->is_mute = true;
-    if (stream->id == 0) { /* it was never sent */
+    if (stream->id == 0) { /* the request was never submitted */
         stream->is_over = true;
         h2_make_ready(stream);
     } else if (stream->h2->state == H2_OPEN) {
@@ -130,7 +130,8 @@ void h2_reset(struct h2_stream *stream, uint32_t code, int err)
     }
 }
 
-/* A tunnel whose target fails: RFC 9113 8.5, and RFC 8441 5 for an extended one. */
+/* The error code for an outgoing message that breaks off: CONNECT_ERROR for a tunnel (RFC 9113
+ * 8.5), CANCEL for an extended one (RFC 8441 5). */
 static uint32_t code_of_break(const struct h2_stream *stream)
 {
     if (!h2_is_tunnel(stream)) {
@@ -145,7 +146,7 @@ void h2_break_off(struct h2_stream *stream, int err)
     h2_reset(stream, code_of_break(stream), err);
 }
 
-/* ---- facts ---- */
+/* ---- properties ---- */
 
 static const struct h2_stream *inner_of(const struct stream *stream)
 {

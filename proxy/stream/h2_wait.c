@@ -1,6 +1,6 @@
 /*
- * What an HTTP/2 connection and its streams wait for, and how long. The stamps of the last progress
- * are plain stores; while there are streams they are looked at once a second.
+ * What an HTTP/2 connection and its streams wait for, and for how long. Progress is noted by plain
+ * stores of the time; while there are streams the notes are compared with the limits once a second.
  */
 #include "proxy/stream/h2_conn.h"
 
@@ -63,8 +63,8 @@ static bool waits_for_response(const struct h2_stream *stream)
     return stream->in == H2_IN_HEAD && (stream->is_sent || stream->out == H2_OUT_DONE);
 }
 
-/* The peer takes next to nothing although there is something: its windows are closed, or opened by
- * a byte now and then. Whoever only waits for a turn beside other streams is not late. */
+/* Does the peer take next to nothing although there is something to send, because its windows are
+ * closed or opened only a byte now and then? A stream that only waits for its turn is not late. */
 static bool is_window_late(struct h2 *h2, struct h2_stream *stream)
 {
     bool is_tunnel = stream->out == H2_OUT_RAW;
@@ -97,7 +97,7 @@ static bool is_stream_late(struct h2 *h2, struct h2_stream *stream)
            is_late(h2, stream->in_since, times->body_ms);
 }
 
-/* No more requests: what is under way may still be answered. */
+/* Sends no more requests on this connection; those in progress may still be answered. */
 static void leave(struct h2 *h2)
 {
     if (!h2->is_leaving) {
@@ -118,21 +118,22 @@ static void look_at_streams(struct h2 *h2)
                 leave(h2);
             }
             h2_reset(stream, NGHTTP2_CANCEL, ERR_TIMEOUT);
-            h2_drop_source(stream); /* nghttp2 may tell of the end only much later */
+            h2_drop_source(stream); /* nghttp2 may report the end of the stream only much later */
             h2_say_closed(stream, ERR_TIMEOUT);
         }
     }
 }
 
-/* ---- client role: is anybody there? ---- */
+/* ---- client role: is the peer still there? ---- */
 
-/* A path that was lost, or a peer that hangs, says nothing, and TCP may take many minutes to
- * notice. While a request waits in silence a PING asks; whatever comes is an answer. How long is
- * long follows from how long a response may take; by default 5 s of silence, 5 s until others are
- * asked, 15 s until the connection is given up. */
+/* A broken path or a hanging peer is silent, and TCP may need many minutes to notice. While a
+ * request waits in silence a PING is sent; whatever arrives counts as the answer. The intervals are
+ * fractions of the time that a response may take; by default a PING is sent after 5 s of silence,
+ * other connections are used 5 s later, and the connection is given up after 15 s. */
 enum { SILENCE_PART = 12, DOUBT_PART = 12, DEATH_PART = 4, PATIENCE_MS = 60000 };
 
-/* Some servers (those of gRPC) leave whoever sends PINGs to them while they have nothing to say. */
+/* Some servers (those of gRPC) disconnect peers that send PINGs while no frames of messages are
+ * exchanged. */
 enum { PING_AGAIN_MS = 300000 };
 
 static uint64_t part_of_patience(const struct h2 *h2, unsigned part)
@@ -143,7 +144,7 @@ static uint64_t part_of_patience(const struct h2 *h2, unsigned part)
     return ms > H2_TICK_MS ? ms : H2_TICK_MS;
 }
 
-/* Whatever comes is an answer. */
+/* Was a PING sent, after which nothing has arrived? */
 static bool awaits_answer(const struct h2 *h2)
 {
     return h2->pinged_ms && h2->received == h2->pinged_received;
@@ -198,7 +199,8 @@ static void look_for_life(struct h2 *h2)
             ping(h2);
         }
     } else if (transport_queued(h2->transport) > 0) {
-        h2->pinged_ms = loop_now_ms(h2->loop); /* it is behind what the socket does not take */
+        /* the PING is queued behind bytes that the socket does not take */
+        h2->pinged_ms = loop_now_ms(h2->loop);
     } else if (is_late(h2, h2->pinged_ms, part_of_patience(h2, DEATH_PART))) {
         h2_fail(h2, -ETIMEDOUT);
     } else if (h2_is_in_doubt(h2)) {
@@ -208,7 +210,7 @@ static void look_for_life(struct h2 *h2)
 
 /* ---- the connection ---- */
 
-/* The peer takes next to nothing of what is queued. */
+/* Does the peer take next to nothing of what is queued? */
 static bool is_queue_late(struct h2 *h2)
 {
     size_t queued = transport_queued(h2->transport);

@@ -24,15 +24,15 @@ enum { UPDATES_MAX = 32, UPDATE_BYTES = 65536 };
 struct tls {
     SSL *ssl;
     struct tls_context *context;
-    struct span in;  /* not taken yet */
-    struct buf *out; /* during a call */
+    struct span in;  /* ciphertext that OpenSSL has not read so far */
+    struct buf *out; /* where ciphertext is written, during a call */
     struct tls_sessions *sessions;
     struct tls_session_key key;
-    const char *why; /* NULL: no failure yet */
+    const char *why; /* NULL: no failure so far */
     uint64_t taken;  /* bytes of plaintext from the peer */
     uint64_t updates;
     int64_t net;  /* tls_memory_net() before the call */
-    int64_t held; /* bytes of OpenSSL's that are this connection's */
+    int64_t held; /* bytes of OpenSSL's memory that belong to this connection */
     bool met_http;
     bool alpn_refused;
     bool is_ended;
@@ -203,8 +203,8 @@ void tls_free(struct tls **slot)
         SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
         SSL_free(tls->ssl);
         own(tls, before);
-        own(tls, tls_memory_net() +
-                     tls->held); /* memory that outlives the connection is not counted as its */
+        own(tls, tls_memory_net() + tls->held); /* memory of OpenSSL that outlives the connection is
+                                                   not counted as its own */
         tls_context_unref(&tls->context);
         memory_give(MEMORY_CONNECTIONS, sizeof(*tls));
         free(tls);
@@ -219,7 +219,7 @@ int tls_on_session(SSL *ssl, SSL_SESSION *session)
         return 0;
     }
     tls_sessions_put(tls->sessions, tls->key, session);
-    return 1; /* it is ours now */
+    return 1; /* the reference was taken over */
 }
 
 /* ---- failures ---- */

@@ -1,4 +1,5 @@
-/* tls_client - TLS contexts for connections to origins: whom to trust, by which names. */
+/* tls_client - TLS contexts for connections to origins: which certificates are trusted, and for
+ * which names. */
 #include "proxy/stream/tls_context_parts.h"
 
 #include "base/check.h"
@@ -12,7 +13,7 @@
 
 static const char expected_ca[] = "a PEM file with the certificates to trust (BEGIN CERTIFICATE)";
 
-/* Trusts a certificate that is named, whoever has signed it. */
+/* Trusts the certificates of a file, whoever has signed them. */
 static int trust_file(SSL_CTX *ssl, const char *file, const struct tls_report *report)
 {
     int err = tls_readable(report, file, expected_ca);
@@ -64,7 +65,7 @@ static int find_in_bundle(X509_LOOKUP *lookup, X509_LOOKUP_TYPE type, const X509
     if (!bundle->is_read) {
         bundle->is_read = true;
         X509_load_cert_crl_file(lookup, bundle->file, X509_FILETYPE_PEM);
-        ERR_clear_error(); /* it need not be there */
+        ERR_clear_error(); /* the file need not exist */
     }
     pthread_mutex_unlock(&bundle->lock);
     X509 *certificate = find_in_store(X509_LOOKUP_get_store(lookup), name);

@@ -12,7 +12,8 @@
 
 #include <sys/socket.h>
 
-enum { TIGHT_READ = 16384 }; /* bytes read at once when memory is tight: they have to be kept */
+/* bytes read at once while memory is tight, as they may have to be kept */
+enum { TIGHT_READ = 16384 };
 
 uv_stream_t *transport_stream(struct transport *transport)
 {
@@ -164,7 +165,7 @@ void transport_close(struct transport **transport, bool reset)
     if (!reset || uv_tcp_close_reset(&gone->tcp, on_uv_closed) != 0) {
         uv_close((uv_handle_t *)&gone->tcp, on_uv_closed);
     }
-    files_give(); /* libuv tells at the end of this turn what is so already */
+    files_give(); /* counted now, although libuv closes the descriptor at the end of this turn */
 }
 
 /* ---- reading ---- */

@@ -50,7 +50,7 @@ static struct span read_rest(struct loop *loop, int pipe, size_t len)
 
     for (size_t have = 0; have < len;) {
         ssize_t n = read(pipe, at + have, len - have);
-        CHECK(n > 0 || errno == EINTR); /* they are in it */
+        CHECK(n > 0 || errno == EINTR); /* these bytes are known to be in the pipe */
         have += n > 0 ? (size_t)n : 0;
     }
     return span_of(at, len);

@@ -18,12 +18,14 @@
 enum {
     RECORD_SMALL = 1300,
     GROWN = 65536,     /* bytes after which records are large */
-    SILENCE_MS = 1000, /* and after which they are small again */
-    STEP = 65536,      /* of what is lent, encrypted at once */
+    SILENCE_MS = 1000, /* silence after which records are small again */
+    STEP = 65536,      /* bytes of a lent span that are encrypted at once */
     STEP_TIGHT = 16384,
-    BUDGET = 262144,       /* of what is lent, in one call: the others want their turn */
-    ANSWERS_MAX = 1 << 20, /* queued when the engine has answered something */
-    HANDSHAKES_A_TURN = 4, /* begun: each may cost a millisecond of private key */
+    /* bytes of a lent span that are sent in one call, so that other connections get their turn */
+    BUDGET = 262144,
+    ANSWERS_MAX = 1 << 20, /* most bytes queued when OpenSSL has written an answer by itself */
+    /* handshakes begun per turn of the loop: each may cost a millisecond for the private key */
+    HANDSHAKES_A_TURN = 4,
 };
 
 /* ---- sealed bytes out ---- */
