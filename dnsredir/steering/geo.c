@@ -44,13 +44,14 @@ struct reading {
 static int open_and_read(void *arg)
 {
     struct reading *reading = arg;
-    int status = MMDB_open(reading->path, MMDB_MODE_MMAP, &reading->db);
 
+    reading->open = true; /* what it has of a file that ends while it is opened is to be freed */
+    int status = MMDB_open(reading->path, MMDB_MODE_MMAP, &reading->db);
     if (status != MMDB_SUCCESS) {
+        reading->open = false;
         reading->what = MMDB_strerror(status);
         return ERR_IO;
     }
-    reading->open = true;
     return reading->read(reading);
 }
 
