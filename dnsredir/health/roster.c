@@ -8,6 +8,9 @@
 struct member {
     char *name; /* NULL: free */
     bool drained;
+    bool draining;     /* as it was seen last, for whatever reason */
+    uint64_t since_ms; /* since when */
+    bool returned;     /* it was draining before, for so long that its clients had gone */
     double level;
 };
 
@@ -178,23 +181,39 @@ void roster_step(struct roster *roster, const struct probes *probes, uint64_t no
     }
 }
 
-static double ramped(const struct roster *roster, const struct probe_report *report, double level,
+/* A replica that was down or draining until shortly before has no clients yet. */
+static double ramped(const struct roster *roster, const struct probe_report *report, size_t replica,
                      uint64_t now)
 {
-    return report->returned ? load_ramp(level, now - report->since_ms, roster->settings->load.ramp)
-                            : level;
+    const struct member *member = member_of(roster, replica);
+    uint64_t ramp = roster->settings->load.ramp;
+    double level = member->level;
+
+    level = report->returned ? load_ramp(level, now - report->since_ms, ramp) : level;
+    return member->returned ? load_ramp(level, now - member->since_ms, ramp) : level;
 }
 
-void roster_standing(const struct roster *roster, const struct probes *probes, uint64_t now,
+static void note_draining(struct member *member, bool draining, uint64_t now, uint64_t ramp)
+{
+    if (draining != member->draining) {
+        member->returned = !draining && now - member->since_ms >= ramp;
+        member->since_ms = now;
+        member->draining = draining;
+    }
+}
+
+void roster_standing(struct roster *roster, const struct probes *probes, uint64_t now,
                      struct standing *out)
 {
     memset(out, 0, sizeof(*out));
     for (unsigned i = 0; i < roster->settings->replica_count; i++) {
         struct probe_report report = probes_report(probes, i);
-        bool up = report.health.up;
+        bool up = report.health.up, draining = is_draining(roster, &report, i);
+        note_draining(&roster->members[roster->slots[i]], draining, now,
+                      roster->settings->load.ramp);
         replica_set_put(&out->alive, i, up);
-        replica_set_put(&out->open, i, up && !is_draining(roster, &report, i));
-        load_put_level(out, i, ramped(roster, &report, member_of(roster, i)->level, now));
+        replica_set_put(&out->open, i, up && !draining);
+        load_put_level(out, i, ramped(roster, &report, i, now));
     }
 }
 
@@ -213,7 +232,7 @@ struct roster_report roster_report(const struct roster *roster, const struct pro
         .shares = states[replica].known && states[replica].capacity > 0,
         .load = states[replica].load,
         .fair = load_fair(states, roster->settings->replica_count, replica),
-        .level = ramped(roster, &report, states[replica].level, now),
+        .level = ramped(roster, &report, replica, now),
     };
 }
 

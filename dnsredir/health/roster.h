@@ -31,8 +31,9 @@ void roster_look(struct roster *roster, const struct bound *bound);
  * the loop's time in ms. */
 void roster_step(struct roster *roster, const struct probes *probes, uint64_t now);
 
-/* Writes the current standing. */
-void roster_standing(const struct roster *roster, const struct probes *probes, uint64_t now,
+/* Writes the current standing. Who drains no longer gets its clients back within load.ramp, as who
+ * was down does; but at once if it drained for less than that. */
+void roster_standing(struct roster *roster, const struct probes *probes, uint64_t now,
                      struct standing *out);
 
 /* What is shown to operators. */
