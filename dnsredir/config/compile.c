@@ -15,9 +15,10 @@
 
 #define NAMES_MAX 1000000
 
-static const struct sip_key replica_key; /* the same everywhere: all servers must agree */
+static const struct sip_key
+    replica_key; /* constant, because all servers must compute the same hashes */
 
-/* The name that is given instead of addresses, or NULL. */
+/* The host name to give instead of the replica's addresses, or NULL. */
 static const struct name *compile_target(struct compiler *c, size_t replica)
 {
     const char *text = c->settings->replica_rows[replica].target;
@@ -31,12 +32,14 @@ static const struct name *compile_target(struct compiler *c, size_t replica)
         COMPLAIN(c, "target", 0, "\"%s\" is not a domain name; expected such as www.example.net",
                  text);
         compile_leave(c, outer);
-        *name = (struct name){.len = 1}; /* it has one, whichever */
+        /* any name will do, as loading fails; without one the replica would have neither name nor
+         * addresses */
+        *name = (struct name){.len = 1};
     }
     return name;
 }
 
-/* False: there are none that zones could be checked with. */
+/* False: there are no replicas with which zones could be checked. */
 static bool compile_replicas(struct compiler *c)
 {
     struct settings *s = c->settings;
@@ -70,7 +73,7 @@ static bool compile_replicas(struct compiler *c)
     return true;
 }
 
-/* What to say behind a fault, if that does not say what was expected by itself. */
+/* The end of an error message, "; expected …", unless `what` already says what was expected. */
 static const char *expected_of(const char *what, const char *expected)
 {
     static _Thread_local char text[128];
@@ -79,7 +82,8 @@ static const char *expected_of(const char *what, const char *expected)
     return strstr(what, "expected") ? "" : text;
 }
 
-/* Record `index` of a row, parsed anew for the origin that it is relative to. */
+/* Adds record `index` of a row. It is parsed for each owner, because names in it are relative to
+ * the zone. */
 static int add_record(struct compiler *c, const struct zone_row *zone_row, struct zone *zone,
                       const struct name_row *row, const struct name *owner, size_t index,
                       const char **what)
@@ -93,7 +97,7 @@ static int add_record(struct compiler *c, const struct zone_row *zone_row, struc
     return zone_add_record(c->settings->zones, zone, owner, c->record, what);
 }
 
-/* One name of a row: its policy and its records. False after a complaint. */
+/* Adds one name of a row with its policy and records. False: an error was reported. */
 static bool add_name(struct compiler *c, const struct zone_row *zone_row, struct zone *zone,
                      const struct name_row *row, const struct update_rule *rule, struct span text)
 {
@@ -151,7 +155,7 @@ static void compile_name(struct compiler *c, const struct zone_row *zone_row, st
     }
 }
 
-/* A domain name that is written where only a whole name makes sense. */
+/* Parses a domain name that must be absolute. */
 static bool whole_name(struct compiler *c, const char *directive, size_t index, const char *text,
                        struct name *out)
 {
@@ -210,7 +214,7 @@ static void add_nameservers(struct compiler *c, const struct zone_row *row, stru
     }
 }
 
-/* NULL after a complaint, here or when it was bound. */
+/* NULL: an error was reported, here or while binding. */
 static struct zone *add_zone(struct compiler *c, const struct zone_row *row)
 {
     struct zone *zone = NULL;
@@ -263,8 +267,8 @@ void compile_each_name(struct compiler *c, const struct zone_row *zone, compile_
     }
 }
 
-/* A name server below the zone it serves cannot be found without its address (RFC 1034 4.2.2).
- * The address may stand in the parent zone alone, so this is no error. */
+/* Reports a name server below its own zone whose address is not known here: it can only be found if
+ * the parent zone has the address as glue (RFC 1034 4.2.2), so this is no error. */
 static void check_glue(struct compiler *c, const struct zone_row *row)
 {
     const struct zones *zones = c->settings->zones;
@@ -283,7 +287,8 @@ static void check_glue(struct compiler *c, const struct zone_row *row)
     }
 }
 
-/* Whatever names are not there were not meant to be. */
+/* Were all zones, names and replicas compiled? Otherwise names may be missing only because of
+ * another error. */
 static bool are_whole(struct compiler *c)
 {
     for (size_t i = 0; i < c->settings->zone_count; i++) {
@@ -294,7 +299,7 @@ static bool are_whole(struct compiler *c)
     return true;
 }
 
-/* All zones are there before any name is, so that each name finds the one it belongs to. */
+/* Creates all zones before adding names, so that each name finds the zone that it belongs to. */
 static void compile_zones(struct compiler *c)
 {
     struct settings *s = c->settings;

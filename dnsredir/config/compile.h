@@ -7,13 +7,14 @@
 
 #include "dnsredir/config/directives.h"
 
-/* Compiles replicas and zones of the settings `bound`, with memory of `arena`. It is the finish()
- * of the root table: faults are reported where they were written. */
+/* Compiles replicas and zones of the settings `bound`, with memory from `arena`. Used as the
+ * finish() of the root table: errors are reported where the values were written. */
 void compile_settings(void *bound, struct arena *arena, const struct conf_at *at);
 
-/* Compiles the map of valid settings. Returns 0, or ERR_CONFIG after appending to `errors`. */
+/* Compiles the map of networks of valid settings. Returns 0, or ERR_CONFIG after appending to
+ * `errors`. */
 int compile_nearest(struct settings *settings, struct buf *errors);
-/* For settings with other faults: appends those of the map file to `errors`, too. */
+/* For settings that have errors: appends those of the map file to `errors`, too. */
 void compile_check_map_file(struct settings *settings, struct buf *errors);
 
 #endif

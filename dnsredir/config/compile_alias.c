@@ -1,12 +1,12 @@
-/* compile_alias - CNAMEs that lead in circles, and chains that no answer holds. */
+/* compile_alias - reports CNAMEs that form a loop, and chains too long for one answer. */
 #include "dnsredir/answer/answer_parts.h"
 #include "dnsredir/config/compile_parts.h"
 #include "dnsredir/steering/policy.h"
 
-/* Nobody writes longer ones. */
+/* Longer chains are not followed. */
 #define STEPS_MAX 1000
 
-/* The name that is written as the alias of `name`. False: there is none. */
+/* The target of the CNAME of `name`. False: it has none. */
 static bool next_of(const struct zones *zones, const struct name *name, struct name *out)
 {
     struct zone_hit hit = zones_find(zones, name);
@@ -19,8 +19,7 @@ static bool next_of(const struct zones *zones, const struct name *name, struct n
     return set != NULL;
 }
 
-/* How many aliases `name` leads to until one is `end`, or there are no more: then 0 and *length is
- * how many there are. */
+/* How many CNAMEs lead from `name` to `end`. 0: none do, and *length is the length of the chain. */
 static unsigned steps_to(const struct zones *zones, const struct name *name, const struct name *end,
                          unsigned *length)
 {
@@ -36,7 +35,7 @@ static unsigned steps_to(const struct zones *zones, const struct name *name, con
     return 0;
 }
 
-/* One CNAME of the row. */
+/* Checks one CNAME of the row. */
 static void check_alias(struct compiler *c, size_t index, const struct name *target)
 {
     char text[NAME_TEXT_MAX];
@@ -70,7 +69,7 @@ static void check_records(struct compiler *c, const struct name_row *row, const 
     }
 }
 
-/* Replicas whose target is the name that is steered to them. */
+/* Reports replicas whose target is the name that is steered to them. */
 static void check_targets(struct compiler *c, const struct name_row *row, const struct name *owner)
 {
     const struct settings *s = c->settings;

@@ -1,10 +1,10 @@
-/* compile_glue - delegations whose name servers need addresses that nobody has written. */
+/* compile_glue - reports delegations whose name servers need addresses that are not configured. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "dnsredir/config/compile_parts.h"
 
-/* Below a delegation only what is written is known: what a policy chooses or updates bind is not
- * told with a referral. */
+/* Has the name an address record? Below a delegation only configured records count: referrals
+ * contain neither addresses chosen by a policy nor those bound by updates. */
 static bool has_address(const struct zones *zones, const struct name *host)
 {
     const struct rrset *sets = zones_known(zones, host);
@@ -12,8 +12,8 @@ static bool has_address(const struct zones *zones, const struct name *host)
     return rrset_find(sets, TYPE_A) || rrset_find(sets, TYPE_AAAA);
 }
 
-/* Nobody finds a name server below its own delegation unless we say where it is (RFC 1034 4.2.1).
- */
+/* A resolver finds a name server below its own delegation only if the referral contains its address
+ * (RFC 1034 4.2.1). */
 static void check_delegation(struct compiler *c, const struct name_row *row,
                              const struct name *apex, const struct name *owner)
 {

@@ -1,4 +1,4 @@
-/* compile_map - checks what is written about nearness: regions, maps, and the files of maps. */
+/* compile_map - checks everything about nearness: regions, maps, and map files. */
 #include "base/check.h"
 #include "base/err.h"
 #include "base/list.h"
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The number of a replica, or -1 after a complaint. */
+/* The number of a replica; -1: an error was reported. */
 int compile_find_replica(struct compiler *c, const char *directive, size_t index, const char *name)
 {
     const struct settings *s = c->settings;
@@ -27,7 +27,7 @@ int compile_find_replica(struct compiler *c, const char *directive, size_t index
         }
     }
     if (!all_known) {
-        return -1; /* it may be the one whose name has a fault */
+        return -1; /* it may be a replica whose row has an error, which was reported */
     }
     const char *closest = conf_closest(name, names, s->replica_count);
     COMPLAIN(c, directive, index, "no replica is called \"%s\"%s%s%s", name,
@@ -37,9 +37,10 @@ int compile_find_replica(struct compiler *c, const char *directive, size_t index
 
 /* ---- checks ---- */
 
-static const struct sip_key no_key; /* nothing here is chosen by a peer */
+static const struct sip_key
+    no_key; /* the keys come from the configuration, so collisions cannot be forced */
 
-/* A prefix that stands somewhere, and what it is given. */
+/* A prefix, where it was written, and what it maps to. */
 struct mapped {
     struct map_link link;
     const struct prefix *prefix;
@@ -64,7 +65,7 @@ static void prefixes_fini(struct prefixes *prefixes)
     arena_fini(&prefixes->memory);
 }
 
-/* Adds a prefix. Returns where it stands already, or NULL. */
+/* Adds a prefix. Returns the same prefix if it was added before, else NULL. */
 static const struct mapped *prefixes_add(struct prefixes *prefixes, struct mapped what)
 {
     const struct prefix *prefix = what.prefix;
@@ -112,7 +113,7 @@ static void check_prefix(struct compiler *c, struct prefixes *prefixes, const ch
     }
 }
 
-/* The smallest prefix around this one, or NULL. */
+/* The longest other prefix that contains this one, or NULL. */
 static const struct mapped *prefixes_around(const struct prefixes *prefixes,
                                             const struct prefix *prefix)
 {
@@ -132,7 +133,8 @@ static const struct mapped *prefixes_around(const struct prefixes *prefixes,
     return NULL;
 }
 
-/* It works, but whoever changes the one may forget the other. */
+/* Remarks on a prefix inside another one with other replicas: it works, but a later change of one
+ * may forget the other. */
 static void remark_around(struct compiler *c, const struct prefixes *prefixes,
                           const char *directive, size_t index, struct mapped what)
 {
@@ -250,7 +252,7 @@ static void complain_of_region(struct compiler *c, const char *name)
     }
     if (!all_known) {
         free(names);
-        return; /* it may be the one whose name has a fault */
+        return; /* it may be a region whose row has an error, which was reported */
     }
     const char *closest = conf_closest(name, names, s->region_count);
     COMPLAIN(c, "region", 0, "no region is called \"%s\"%s%s%s", name,
@@ -324,7 +326,7 @@ static void check_overrides(struct compiler *c, size_t zone_index)
     compile_leave(c, outer);
 }
 
-/* 0 or a negative errno. */
+/* Can the file be read? 0 or a negative errno. */
 static int look_at_file(const char *path)
 {
     struct stat about;
@@ -346,7 +348,8 @@ static bool check_file(struct compiler *c, const char *directive, const char *pa
     return err == 0;
 }
 
-/* They are read when all else is right; whether they can be is said with all else. */
+/* The files are loaded only when the configuration has no errors, but whether they can be read is
+ * checked together with everything else. */
 static void check_files(struct compiler *c)
 {
     const struct conf_at *outer = compile_enter(c, "nearest", 0);
@@ -376,7 +379,7 @@ void compile_check_map_file(struct settings *s, struct buf *errors)
 {
     struct nearest_builder *builder = nearest_builder_new(s->memory, s->replicas, s->replica_count);
 
-    if (look_at_file(s->map_file) == 0) { /* else it has been said */
+    if (look_at_file(s->map_file) == 0) { /* otherwise the error was reported */
         nearest_add_file(builder, s->map_file, errors);
     }
     nearest_builder_free(&builder);

@@ -1,4 +1,4 @@
-/* compile_nearest - gives nearest.h what is known about nearness, once all of it was checked. */
+/* compile_nearest - passes the checked regions, maps and files to nearest.h. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "dnsredir/config/compile_parts.h"
@@ -40,7 +40,7 @@ static void add_rows(const struct settings *s, struct nearest_builder *builder)
     }
 }
 
-/* The entries of one name's map, while all are collected. */
+/* The map entries of one name, collected before the map is built. */
 struct override {
     struct policy *policy;
     struct netmap_entry *entries;

@@ -1,11 +1,12 @@
-/* compile_policy - the policies of names: among which replicas they choose, and by which weights.
- */
+/* compile_policy - compiles the policies of names: the replicas that they choose from, and the
+ * weights. */
 #include "base/siphash.h"
 #include "dnsredir/config/compile_parts.h"
 
-static const struct sip_key no_key; /* nothing here is chosen by a peer */
+static const struct sip_key
+    no_key; /* the keys come from the configuration, so collisions cannot be forced */
 
-/* Each of the row's replicas once, or all there are. False after a complaint. */
+/* The replicas of the row, each once, or all replicas. False: an error was reported. */
 static bool find_members(struct compiler *c, const struct name_row *row, uint16_t *ids,
                          size_t *count)
 {
@@ -34,7 +35,8 @@ static bool find_members(struct compiler *c, const struct name_row *row, uint16_
     return true;
 }
 
-/* An answer has addresses or one CNAME, so no name can choose among both. */
+/* An answer has either addresses or one CNAME, so a policy cannot choose among replicas of both
+ * kinds. */
 static bool check_targets(struct compiler *c, const uint16_t *ids, size_t count)
 {
     const struct replica *replicas = c->settings->replicas;
@@ -53,7 +55,8 @@ static bool check_targets(struct compiler *c, const uint16_t *ids, size_t count)
     return true;
 }
 
-/* What is written, else the capacities, else nothing: all alike. False after a complaint. */
+/* Weights as written, or else from the capacities; *given false: neither, so all are equal. False:
+ * an error was reported. */
 static bool find_weights(struct compiler *c, const struct name_row *row, const uint16_t *ids,
                          size_t count, uint64_t *weights, bool *given)
 {
@@ -78,7 +81,8 @@ static bool find_weights(struct compiler *c, const struct name_row *row, const u
     return true;
 }
 
-/* How long leaves of a client's network are at least: what `weighted` moves as one. */
+/* Least prefix lengths of the leaf that policy `weighted` hashes: all clients of such a network
+ * are moved together. */
 static const struct prefix_lengths weighted_leaf = {24, 48};
 
 static void find_leaves(const struct settings *s, struct policy_plan *plan)
@@ -95,7 +99,7 @@ static void find_leaves(const struct settings *s, struct policy_plan *plan)
     }
 }
 
-/* Where a policy for the plan would be; others may be there. */
+/* The slot for the plan in the hash table of policies; it may hold the policy of another plan. */
 static unsigned place_of(const struct policy_plan *plan)
 {
     struct span members = span_of(plan->members, plan->member_count * sizeof(*plan->members));
@@ -107,8 +111,8 @@ static unsigned place_of(const struct policy_plan *plan)
     return (unsigned)((hash + plan->fixed_order) % SHARED_POLICIES);
 }
 
-/* Names that choose alike have one policy: all its records are rendered, which is much where
- * thousands of names choose among hundreds of replicas. */
+/* Names with equal plans share one policy, because all its records are rendered: that takes much
+ * memory where thousands of names choose among hundreds of replicas. */
 static struct policy *share_policy(struct compiler *c, const struct policy_plan *plan)
 {
     struct policy **shared = &c->shared[place_of(plan)];

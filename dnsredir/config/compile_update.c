@@ -1,4 +1,4 @@
-/* compile_update - the keys that updates are signed with, and what names open for them. */
+/* compile_update - compiles the keys that sign updates, and the names that they may change. */
 #include "base/check.h"
 #include "dnsredir/config/compile_parts.h"
 #include "dnsredir/zone/update.h"
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-/* Of "/a/b" or "/a/b/" it is "/a". */
+/* The parent folder: "/a" for "/a/b" and "/a/b/". */
 static void folder_of(const char *path, char out[PATH_MAX])
 {
     size_t len = strlen(path);
@@ -28,7 +28,8 @@ static void folder_of(const char *path, char out[PATH_MAX])
     }
 }
 
-/* The last folder is made when it is not there. What cannot be looked at may be right. */
+/* The last folder of the path is created if it is missing. A path that cannot be examined may be
+ * right. */
 void compile_check_state(struct compiler *c)
 {
     const char *path = c->settings->state;
@@ -109,7 +110,7 @@ static const struct tsig_key *find_key(struct compiler *c, size_t index, const c
     for (size_t i = 0; i < s->key_count; i++) {
         names[i] = s->key_rows[i].name;
         if (!names[i] || span_ieq(span_str(names[i]), span_str(text))) {
-            return NULL; /* it is there, with a fault */
+            return NULL; /* the key exists, but its row has an error, which was reported */
         }
     }
     const char *closest = conf_closest(text, names, s->key_count);

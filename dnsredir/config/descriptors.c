@@ -4,13 +4,14 @@
 
 #include <sys/resource.h>
 
-/* Descriptors beside those of connections, probes and listeners: loops, logs, files of a reload,
- * administrators. */
+/* Descriptors besides connections, probes and listeners: for loops, logs, files read by a reload,
+ * and admin connections. */
 #define DESCRIPTORS_OWN 128
 #define DESCRIPTORS_PER_WORKER 16
-#define DESCRIPTORS_RESOLVER 300 /* two at work at a reload would be twice as many, for a while */
+/* Descriptors of one resolver. During a reload there may be two for a while. */
+#define DESCRIPTORS_RESOLVER 300
 
-/* Takes as many descriptors as the system gives; returns how many these are. */
+/* Raises the limit of open files as far as allowed, and returns it. */
 static size_t raise_descriptor_limit(void)
 {
     struct rlimit limit;

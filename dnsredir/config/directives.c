@@ -15,7 +15,7 @@
 #define ADMIN_PORT 3129
 #define DNS_PORT 53
 
-/* "http://192.0.2.10:3129" */
+/* Parses a URL such as "http://192.0.2.10:3129". */
 static int parse_admin(struct span text, struct arena *arena, void *out, const char **what)
 {
     struct endpoint *endpoint = out;
@@ -45,7 +45,7 @@ static const struct conf_custom admin_url = {
 
 /* ---- replicas ---- */
 
-/* What kind of address it is that no client can connect to; NULL: it is none. */
+/* Describes an address that no client can connect to. NULL: clients can. */
 static const char *nobodys_address(const struct ip *ip)
 {
     static const uint8_t none[16] = {0}, all[4] = {255, 255, 255, 255};
@@ -240,7 +240,7 @@ static const struct conf_option options[] = {
 
 /* ---- loading ---- */
 
-/* Replicas can be looked for by their names. */
+/* Has each replica a name, so that the map file can be checked? */
 static bool all_have_names(const struct settings *s)
 {
     bool all = s->replicas != NULL;
@@ -266,7 +266,7 @@ int settings_load(int argc, char **argv, struct buf *errors, struct buf *print,
     if (!err) {
         err = compile_nearest(s, errors);
     } else if (s->map_file && all_have_names(s)) {
-        compile_check_map_file(s, errors); /* all faults at once */
+        compile_check_map_file(s, errors); /* so that all errors are reported at once */
     }
     if (!err) {
         conf_flatten(conf, arena, &s->flat);
@@ -307,7 +307,7 @@ void settings_release(struct settings *settings, unsigned *holders)
         --*settings->held;
         settings_free(&settings);
         free(holders);
-        memory_give_back(); /* also what the thread that read newer ones needed for that */
+        memory_give_back(); /* also the memory that was needed for loading the newer settings */
     }
 }
 

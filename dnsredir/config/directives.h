@@ -1,7 +1,7 @@
 /*
- * directives - the redirector's configuration: one table that parses, prints, documents and
- * checks it, and the settings it becomes, compiled to what answers need. Immutable after load, so
- * any thread may read them; owned by whoever loaded them.
+ * directives - the redirector's configuration: one table from which parsing, checks, documentation
+ * and --print-config are made; and the settings that result, compiled for answering. Immutable
+ * after load, so any thread may read them; owned by whoever loaded them.
  */
 #ifndef LARDER_DNSREDIR_CONFIG_DIRECTIVES_H
 #define LARDER_DNSREDIR_CONFIG_DIRECTIVES_H
@@ -19,29 +19,29 @@
 
 #define WORKERS_MAX 256
 
-/* As written. */
+/* A replica as it is written in the configuration. */
 struct replica_row {
     char *name;
     struct ip *addresses;
     size_t address_count;
-    char *target;     /* instead of addresses: a host name; or NULL */
+    char *target;     /* host name to give instead of addresses, or NULL */
     double *location; /* latitude, longitude */
     size_t location_count;
     uint64_t capacity;
     bool drain;
-    struct endpoint admin; /* where its health is asked; len 0: not asked, always up */
+    struct endpoint admin; /* address to probe; len 0: not probed, so it counts as up */
 };
 
-/* Which replicas a network is given. */
+/* The replicas for a network or region, in order of preference. */
 struct map_row {
     struct prefix prefix;
     bool has_prefix;
-    char *region; /* instead of a prefix, of a name: all of the region's */
+    char *region; /* name of a region, instead of a prefix; or NULL */
     char **replicas;
     size_t replica_count;
 };
 
-/* Networks under one name. */
+/* A name for several prefixes, with default replicas. */
 struct region_row {
     char *name;
     struct prefix *prefixes;
@@ -50,7 +50,7 @@ struct region_row {
     size_t replica_count;
 };
 
-/* Who signs. */
+/* A TSIG key for updates. */
 struct key_row {
     char *name;
     struct name key_name;
@@ -59,7 +59,7 @@ struct key_row {
     char *secret_file;
 };
 
-/* What may be bound to a name, and by whom. */
+/* Which records updates may bind to a name, and with which keys. */
 struct update_row {
     char **keys;
     size_t key_count;
@@ -69,18 +69,18 @@ struct update_row {
 };
 
 struct name_row {
-    char *name; /* relative to the zone, with ranges */
+    char *name; /* relative to the zone; may contain number ranges */
     bool steered;
     bool has_ttl;
-    enum policy_kind policy; /* when steered */
+    enum policy_kind policy; /* valid if `steered` */
     char **replicas;
-    size_t replica_count; /* 0: all */
-    uint64_t *weights;    /* of policy weighted, parallel to replicas */
+    size_t replica_count; /* 0: all replicas */
+    uint64_t *weights;    /* for policy weighted, in the order of `replicas` */
     size_t weight_count;
     uint64_t answers;
     bool rotate;
     uint32_t ttl;
-    struct map_row *map_rows; /* before the common map */
+    struct map_row *map_rows; /* the name's own map, which takes precedence over the common one */
     size_t map_count;
     struct policy *compiled;
     char **records;
@@ -89,30 +89,30 @@ struct name_row {
     struct update_row update;
 };
 
-/* Names of others that clients of the resolver get replicas for. */
+/* Names outside our zones for which clients of the resolver get replicas. */
 struct redirect_row {
     char **names;
     size_t name_count;
-    struct name_row how; /* but for its name, map and records */
+    struct name_row how; /* policy and TTL; name, maps and records are unused */
     struct prefix *except;
     size_t except_count;
-    struct redirect_rule rule; /* compiled */
+    struct redirect_rule rule; /* the compiled rule */
 };
 
-/* How much the resolver takes upon itself. */
+/* Limits for the work of the resolver. */
 struct resolver_limits {
-    uint64_t outstanding; /* questions at once, */
-    uint64_t per_client;  /* of them of one client */
+    uint64_t outstanding; /* most concurrent queries, */
+    uint64_t per_client;  /* and of one client */
     uint64_t timeout_ms;
 };
 
 struct resolver_row {
-    struct prefix *allow; /* none: nobody may ask for names that are not ours */
+    struct prefix *allow; /* clients for which other names are resolved; none: nobody */
     size_t allow_count;
     struct endpoint *forward;
     size_t forward_count;
     char *root_hints, *trust_anchor;
-    uint64_t cache; /* bytes */
+    uint64_t cache; /* bytes of cached answers */
     struct resolver_limits limits;
     bool loopback;
     struct prefix *private_addresses;
@@ -131,9 +131,9 @@ struct zone_row {
         uint32_t serial, refresh, retry, expire, minimum;
     } soa;
     struct {
-        char **keys; /* files */
+        char **keys; /* paths of key files */
         size_t key_count;
-        uint32_t validity; /* seconds */
+        uint32_t validity; /* validity of signatures in seconds */
         bool cds;
     } dnssec;
     struct name_row *names;
@@ -141,9 +141,10 @@ struct zone_row {
 };
 
 struct settings {
-    struct arena *memory;  /* everything below lives here */
-    struct conf_flat flat; /* one by one, to tell what differs from others */
-    size_t *held; /* the server's count of settings, these among them; the control thread's */
+    struct arena *memory;  /* holds everything below */
+    struct conf_flat flat; /* all settings one by one, to be compared with others */
+    size_t *held; /* the server's counter of existing settings, which includes these; for the
+                     control thread */
 
     struct endpoint *listen;
     size_t listen_count;
@@ -157,36 +158,37 @@ struct settings {
     } health;
     struct {
         enum load_measure measure;
-        uint64_t spill; /* percent of the fair share */
-        uint64_t easy;  /* percent of the capacity; 0: capacities are relative */
+        uint64_t spill; /* percent of its fair share above which a replica is too full */
+        uint64_t easy;  /* percent of its capacity below which it is never too full; 0: capacities
+                           are relative */
         uint64_t least;
         uint64_t period, ramp; /* ms */
         struct prefix_lengths leaf;
     } load;
     struct {
-        uint64_t connections; /* at once, per worker */
-        uint64_t per_client;  /* of them, of one network */
+        uint64_t connections; /* most concurrent connections of a worker */
+        uint64_t per_client;  /* and of one client network */
         uint64_t timeout;     /* ms */
     } tcp;
     struct {
         enum cookie_mode mode;
-        struct sip_key *secrets; /* the first makes cookies, all are good for checking */
+        struct sip_key *secrets; /* the first is used for new cookies, all are accepted */
         size_t secret_count;
     } cookies;
     struct rate_limit rates;
     struct {
-        uint64_t rate; /* signatures a second, of each worker and kind */
+        uint64_t rate; /* signatures per second, for each worker and kind */
     } dnssec;
     struct {
-        char *queries; /* a file, "-", or NULL */
+        char *queries; /* path of the query log, "-" for standard output, or NULL */
         uint32_t sample;
     } log;
-    char *state; /* a folder, or NULL */
+    char *state; /* folder for records bound by updates, or NULL */
     enum sandbox_mode sandbox;
-    char *takeover; /* a unix socket by which a newer process takes our place, or NULL */
+    char *takeover; /* unix socket at which a newer process takes over, or NULL */
     struct key_row *key_rows;
     size_t key_count;
-    char *identity_text, *version_text; /* NULL: not told */
+    char *identity_text, *version_text; /* NULL: not revealed */
     struct replica_row *replica_rows;
     size_t replica_count;
     struct zone_row *zone_rows;
@@ -200,50 +202,51 @@ struct settings {
     struct {
         bool enabled;
         uint64_t interval; /* ms */
-        uint32_t max_age;  /* s */
-        uint64_t explore;  /* percent */
-        uint32_t share;    /* the same, of STANDING_ALL */
+        uint32_t max_age;  /* seconds */
+        uint64_t explore;  /* percent of the answers that are given to measure replicas */
+        uint32_t share;    /* the same as a fraction of STANDING_ALL */
         uint64_t networks;
     } measured;
     struct resolver_row resolver;
     struct redirect_row *redirects;
     size_t redirect_count;
 
-    /* compiled */
-    struct identity identity; /* no secret although cookies are enabled: make one */
+    /* ---- compiled ---- */
+    struct identity
+        identity; /* without a secret although cookies are enabled: the server makes one */
     struct replica *replicas;
     struct zones *zones;
-    struct signing *signings; /* of the zones that are signed */
-    struct map keys_by_path;  /* that they sign with: many zones may have one file */
+    struct signing *signings; /* of signed zones */
+    struct map keys_by_path;  /* keys by path, as many zones may use one file */
     struct nearest nearest;
-    struct recursion *recursion; /* NULL: for nobody */
-    struct recursor *recursor;   /* NULL: likewise, or somebody took it over */
-    struct netmap **overrides;   /* of names with a map of their own */
+    struct recursion *recursion; /* NULL: names of others are not resolved */
+    struct recursor *recursor;   /* NULL: likewise, or taken over by other settings */
+    struct netmap **overrides;   /* maps of names that have one of their own */
     size_t override_count;
 };
 
-/* From the command line and, with --config, a file; takes seconds for large maps. Returns 0 and
- * settings; ERR_CONFIG after writing every error to `errors` as "file:line:column: ..." lines.
- * `print` (may be NULL) gets --print-config's text. */
+/* Loads settings from the command line and, with --config, a file; takes seconds for large maps.
+ * Returns 0 and the settings; or ERR_CONFIG after writing every error to `errors` as lines
+ * "file:line:column: …". `print` (may be NULL) receives the text of --print-config. */
 int settings_load(int argc, char **argv, struct buf *errors, struct buf *print,
                   struct settings **out);
 void settings_free(struct settings **settings); /* accepts NULL; sets *settings to NULL */
 /* Gives up one of *holders references to the settings of a running server; the last one frees the
- * settings and `holders`. Belongs to the control thread. */
+ * settings and `holders`. For the control thread. */
 void settings_release(struct settings *settings, unsigned *holders);
 
-/* Do both open the same sockets in the same way? What a reload cannot change. */
+/* Do both open the same sockets in the same way? A reload cannot change them. */
 bool settings_same_sockets(const struct settings *a, const struct settings *b);
 
-/* Is a flag such as "--check" on the command line? */
+/* Is a flag such as "--check" among the arguments? */
 bool settings_flag(int argc, char **argv, const char *name);
-/* What stands behind such as "--make-key" there; NULL: nothing. */
+/* The value of an option such as "--make-key" among the arguments; NULL: it is absent. */
 const char *settings_value(int argc, char **argv, const char *name);
-/* --help, made from the table. */
+/* Writes the text of --help, made from the table. */
 void settings_help(struct buf *out);
-/* Every directive, with what it means and takes: --directives. */
+/* Writes every directive with its meaning and type, for --directives. */
 void settings_directives(struct buf *out);
-/* Options and directives as Markdown, for docs/configuration.md. */
+/* Writes options and directives as Markdown, for docs/configuration.md. */
 void settings_manual(struct buf *out);
 
 #endif

@@ -88,15 +88,16 @@ static bool is_known(const struct signing *signing, const struct dnssec_key *key
     return false;
 }
 
-/* The key of a file, which all zones with this file share: to read one takes as long as to make
- * two dozen signatures. */
+/* The key in a file, shared by all zones that use the file: reading it takes as long as making two
+ * dozen signatures. */
 struct key_file {
     struct map_link link;
     const char *path;
     struct dnssec_key *key;
 };
 
-static const struct sip_key path_key; /* paths are the administrator's own */
+static const struct sip_key
+    path_key; /* paths come from the configuration, so collisions cannot be forced */
 
 static struct dnssec_key *find_key(const struct map *files, const char *path)
 {
@@ -125,7 +126,7 @@ static void keep_key(struct compiler *c, const char *path, struct dnssec_key *ke
     map_insert(files, &file->link, sip_hash64(&path_key, span_str(path)));
 }
 
-/* As dnssec_key_load(), but for who owns the key: the settings. */
+/* As dnssec_key_load(), except that the settings own the key. */
 static int need_key(struct compiler *c, const char *path, struct dnssec_key **out, char *fault)
 {
     *out = find_key(&c->settings->keys_by_path, path);
@@ -139,7 +140,7 @@ static int need_key(struct compiler *c, const char *path, struct dnssec_key **ou
     return err;
 }
 
-/* One key of the row. False after a complaint. */
+/* Loads one key of the row. False: an error was reported. */
 static bool load_key(struct compiler *c, const struct zone_row *row, struct signing *signing,
                      size_t index)
 {
@@ -195,7 +196,7 @@ void signing_free(struct settings *settings)
     settings->signings = NULL;
 }
 
-/* ---- what is made of them ---- */
+/* ---- using the keys ---- */
 
 static void put_ds(void *arg, const struct zone *zone)
 {

@@ -1,6 +1,6 @@
 /*
- * directives_health - the part of the configuration that is about the replicas' health, and about
- * how their load is shared. The tables write into struct settings. Load time only.
+ * directives_health - directives for the health of replicas, and for sharing their load. The tables
+ * write into struct settings. Load time only.
  */
 #ifndef LARDER_DNSREDIR_CONFIG_DIRECTIVES_HEALTH_H
 #define LARDER_DNSREDIR_CONFIG_DIRECTIVES_HEALTH_H

@@ -1,6 +1,6 @@
 /*
- * directives_measured - the part of the configuration that is about measured nearness. The table
- * writes into struct settings. Load time only.
+ * directives_measured - directives for measured nearness. The table writes into struct settings.
+ * Load time only.
  */
 #ifndef LARDER_DNSREDIR_CONFIG_DIRECTIVES_MEASURED_H
 #define LARDER_DNSREDIR_CONFIG_DIRECTIVES_MEASURED_H

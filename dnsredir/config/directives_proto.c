@@ -18,7 +18,7 @@ static const struct conf_custom secret = {
     .parse = parse_secret,
 };
 
-/* Without a secret the server makes one when it starts. */
+/* A missing secret is no error: the server makes one when it starts. */
 static void check_cookies(void *bound, struct arena *arena, const struct conf_at *at)
 {
     struct settings *s = bound;
@@ -76,7 +76,7 @@ static const struct conf_directive rate_limit_directives[] = {
 const struct conf_table rate_limit_table = {.rows = rate_limit_directives};
 /* clang-format on */
 
-/* ---- what the server says about itself ---- */
+/* ---- identity of the server ---- */
 
 /* One TXT record of class CHAOS with TTL 0 (RFC 4892 3); NULL without text. */
 static struct rrset *chaos_set(struct arena *arena, const char *text)

@@ -133,7 +133,7 @@ static void compile_redirect(struct compiler *c, struct redirect_row *row)
     }
 }
 
-/* Would a question to `to` arrive at this server again? */
+/* Would a query sent to this address come back to this server? */
 static bool is_own(const struct settings *s, const struct endpoint *to)
 {
     struct ip ip = ip_of_sockaddr((const struct sockaddr *)&to->address);
@@ -187,7 +187,7 @@ static void open_recursor(struct compiler *c)
     compile_leave(c, outer);
 }
 
-/* It may be meant: behind a firewall, or for a test. */
+/* Only a remark: it may be intended, behind a firewall or for a test. */
 void compile_check_open(struct compiler *c)
 {
     const struct resolver_row *row = &c->settings->resolver;

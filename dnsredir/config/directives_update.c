@@ -23,8 +23,8 @@ static const struct conf_custom key_secret = {
     .parse = parse_key_secret,
 };
 
-/* The file's text, at most `room` bytes; its length, or -errno. Strangers who could read it are
- * reported. */
+/* Reads at most `room` bytes of the file. Returns the length, or -errno. Reports a file that other
+ * users could read. */
 static ssize_t read_key_file(const char *path, char *text, size_t room)
 {
     struct stat stat;
@@ -93,7 +93,7 @@ static const struct conf_directive keys_directives[] = {
 const struct conf_table keys_table = {
     .rows = keys_directives, .size = sizeof(struct key_row), .finish = check_key};
 
-/* ---- what may be bound ---- */
+/* ---- what updates may bind ---- */
 
 #define UPDATE(member) CONF_FIELD(struct update_row, member)
 static const struct conf_directive update_directives[] = {

@@ -1,5 +1,5 @@
 /*
- * directives_update - the tables of `keys` and of `update`, for directives.c alone.
+ * directives_update - the tables of `keys` and of `update`, for directives*.c only.
  */
 #ifndef LARDER_DNSREDIR_CONFIG_DIRECTIVES_UPDATE_H
 #define LARDER_DNSREDIR_CONFIG_DIRECTIVES_UPDATE_H

@@ -5,7 +5,8 @@
 #include "dnsredir/config/directives_update.h"
 #include "dnsredir/config/pattern.h"
 
-/* What a later version will know: refused by name, so that nobody believes it is at work. */
+/* Directives of later versions, which are refused by name, so that nobody believes they have an
+ * effect. */
 static const char *const later_zone[] = {"file", NULL};
 
 static void check_records(const struct name_row *row, const struct conf_at *at)
@@ -23,7 +24,7 @@ static void check_records(const struct name_row *row, const struct conf_at *at)
     free(record);
 }
 
-/* What belongs to a policy, without one. */
+/* Reports directives that need a policy, in a name without one. */
 static void check_unsteered(const struct name_row *row, const struct conf_at *at)
 {
     if (row->record_count == 0 && !row->has_update) {
@@ -37,7 +38,7 @@ static void check_unsteered(const struct name_row *row, const struct conf_at *at
     }
 }
 
-/* What belongs to another policy, and what this one needs. */
+/* Reports directives of another policy, and missing ones of this policy. */
 static void check_steered(const struct name_row *row, const struct conf_at *at)
 {
     if (row->policy == POLICY_FAILOVER && row->replica_count == 0) {

@@ -1,6 +1,6 @@
 /*
- * directives_zones - the part of the configuration that is zones, their names, and the maps of
- * networks to replicas. The tables write into struct settings. Load time only.
+ * directives_zones - directives for zones, their names, and the maps from networks to replicas. The
+ * tables write into struct settings. Load time only.
  */
 #ifndef LARDER_DNSREDIR_CONFIG_DIRECTIVES_ZONES_H
 #define LARDER_DNSREDIR_CONFIG_DIRECTIVES_ZONES_H

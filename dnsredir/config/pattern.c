@@ -7,7 +7,7 @@
 
 #define NUMBER_DIGITS 9
 
-/* "1-24" between the brackets. */
+/* Parses "1-24" between the brackets. */
 static const char *range_parse(struct span text, struct pattern_range *out)
 {
     struct span last = text;
