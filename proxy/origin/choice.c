@@ -15,7 +15,7 @@ static uint64_t hash_of(const struct choice *choice, const struct uri *origin)
 static struct silent_origin *find(struct choice *choice, const struct uri *origin)
 {
     if (choice->count == 0) {
-        return NULL; /* as nearly always */
+        return NULL; /* most sites have one origin */
     }
     uint64_t hash = hash_of(choice, origin);
     for (size_t i = 0; i < CHOICE_SILENT_MAX; i++) {

@@ -25,7 +25,7 @@ struct dnsclient {
     struct list sockets;
     void (*settled)(void *owner);
     void *owner;
-    bool unsettled; /* there are answers since `settled` was called */
+    bool unsettled; /* there are answers that `settled` was not called for */
     bool closing;
 };
 
@@ -37,7 +37,7 @@ static void arm_timer(struct dnsclient *client)
 {
     struct timeval wait;
 
-    if (client->unsettled) { /* a question failed while it was being sent */
+    if (client->unsettled) { /* a query failed while it was being sent */
         uv_timer_start(&client->timer, on_timer, 0, 0);
         return;
     }

@@ -127,7 +127,7 @@ void fetch_fail(struct fetch *fetch, int status, enum reason reason)
     fetch_finish(fetch);
 }
 
-/* Has the origin sent something that is not a valid response? */
+/* Is this the error of an invalid response? */
 static bool is_nonsense(int err)
 {
     return err == ERR_SYNTAX || err == ERR_TOO_LARGE || err == ERR_UNSUPPORTED;
@@ -203,7 +203,7 @@ static enum stream_flow on_data(void *owner, struct span bytes)
         return fetch_mirror_data(fetch, bytes);
     }
     if (fetch->object == NULL || fetch->copying) {
-        return STREAM_MORE; /* a 304 has no body */
+        return STREAM_MORE; /* a 304 has no body, so these bytes are not stored */
     }
     if (fetch->claim.base) {
         return fetch_piece_data(fetch, bytes);
@@ -215,7 +215,8 @@ static enum stream_flow on_data(void *owner, struct span bytes)
     return STREAM_PAUSE;
 }
 
-/* Trailers belong to the whole response; a piece is combined with others. */
+/* Trailers belong to the whole response, so those of a piece are dropped, which is combined with
+ * others. */
 static void on_trailers(void *owner, const struct http_fields *trailers)
 {
     struct fetch *fetch = owner;
@@ -272,7 +273,8 @@ static bool may_ask_another(struct fetch *fetch, int err)
     if (silent && upstream_is_silent(fetch->worker->upstreams, fetch->stream)) {
         fetch_heard_nothing(fetch);
     }
-    bool was_idle = !silent && upstream_may_retry(fetch->stream); /* that it closes is no fault */
+    /* an idle connection may be closed at any time, so this is no fault of the origin */
+    bool was_idle = !silent && upstream_may_retry(fetch->stream);
     bool other = !was_idle && upstream_shun(fetch->worker->upstreams, fetch->stream);
     if (!http_method_is_idempotent(fetch->client.method) || !fetch_rewind_body(fetch)) {
         return false;
@@ -317,7 +319,7 @@ const struct stream_events fetch_stream_events = {
 
 /* ---- letters ---- */
 
-/* There is room again for the body. */
+/* There is room for more of the body: resumes the stream. */
 static void resume(struct fetch *fetch)
 {
     if (fetch->copying) {

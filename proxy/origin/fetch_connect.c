@@ -1,4 +1,4 @@
-/* fetch_connect - CONNECT: gets a connection to the origin, when the disk can keep up. */
+/* fetch_connect - CONNECT: gets a connection to the origin, not before the disk can keep up. */
 #include "proxy/origin/choice.h"
 #include "proxy/origin/fetch_parts.h"
 #include "proxy/tls_set.h"
@@ -7,11 +7,12 @@
 
 enum {
     STORE_WAIT_MS = 100, /* ms between checks of a disk that is behind */
-    /* A piece that cannot be stored would have to be fetched again; but no request waits longer for
-     * a disk than for an origin. */
+    /* A piece that cannot be stored would have to be fetched again, so a piece waits longer; but no
+     * request waits longer for the disk than for an origin. */
     STORE_WAITS_PIECE = 10,
-    /* Otherwise a response is served without being stored. If each waits a little, clients that ask
-     * one after the other are no faster than the disk; many others are not delayed much. */
+    /* Otherwise the response is served without being stored. A short wait of each fetch slows
+     * clients that ask one request after the other to the speed of the disk, and delays other
+     * clients only a little. */
     STORE_WAITS_WHOLE = 1,
 };
 
@@ -33,7 +34,7 @@ static void note_peer(struct fetch *fetch, const struct ip *address)
     }
 }
 
-/* ---- which origin of a site ---- */
+/* ---- choosing an origin of the site ---- */
 
 static const struct origin *origin_asked(const struct fetch *fetch)
 {
@@ -49,7 +50,7 @@ static const struct uri *uri_asked(const struct fetch *fetch)
     return origin ? &origin->uri : fetch_asked(fetch);
 }
 
-/* As fetch_next_origin(); also for what has one origin only. */
+/* As fetch_next_origin(), also for sites with only one origin. */
 static bool choose_origin(struct fetch *fetch, bool *silent)
 {
     struct choice *choice = upstreams_choice(fetch->worker->upstreams);
@@ -159,7 +160,7 @@ void fetch_end_store_wait(struct fetch *fetch)
     }
 }
 
-/* The piece is one of several, so its request may be waiting for another. */
+/* The piece is one of several, so its client may be waiting for another one. */
 static void begin_store_wait(struct fetch *fetch)
 {
     fetch->store_waits++;
@@ -169,7 +170,7 @@ static void begin_store_wait(struct fetch *fetch)
     }
 }
 
-/* How often it may wait for the disk: only if the response will probably be stored. */
+/* How often the fetch may wait for the disk; 0 if the response will probably not be stored. */
 static int store_waits_max(const struct fetch *fetch)
 {
     if (fetch->claim.base) {
@@ -179,8 +180,8 @@ static int store_waits_max(const struct fetch *fetch)
     return whole ? STORE_WAITS_WHOLE : 0;
 }
 
-/* Nobody waits for an origin that is known to be silent, where what is stored may be given instead.
- */
+/* Begins to connect, unless the origin is known to be silent and a stored response may be used
+ * instead. */
 static void ask_origin(struct fetch *fetch)
 {
     bool silent;
@@ -193,7 +194,7 @@ static void ask_origin(struct fetch *fetch)
     }
 }
 
-/* What would be stored is asked for when the disk can take it, or at last without that. */
+/* Connects when the disk can take the response, or when it has waited long enough. */
 void fetch_connect_in_time(struct fetch *fetch)
 {
     if (fetch->store_waits < store_waits_max(fetch) &&

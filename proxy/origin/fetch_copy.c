@@ -6,7 +6,7 @@
 
 /* ---- the body ---- */
 
-/* Ends the fetch with the copy, whatever happens to the stream of the 304. */
+/* Ends the fetch together with the copy, whatever happens to the stream of the 304. */
 static void end_copy(struct fetch *fetch, int err)
 {
     if (err) {
@@ -107,7 +107,7 @@ bool fetch_chose_variant(struct fetch *fetch, const struct http_head *response)
     enum reason why = fetch_merge(fetch, variant, response, &merged, &freshness);
     struct waker waker = {fetch_wake_writer, fetch};
     if (object_reader_init(&fetch->copied, variant, 0, UINT64_MAX, waker) != 0) {
-        return false; /* it has been evicted meanwhile */
+        return false; /* the variant has been evicted meanwhile */
     }
     fetch_set_state(fetch, FETCH_BODY);
     if (why != REASON_STORED) {

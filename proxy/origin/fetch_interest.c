@@ -3,8 +3,8 @@
 
 enum {
     WORTH_FINISHING =
-        16 * 1024 * 1024, /* most missing bytes that are fetched although nobody waits */
-    UNAWAITED_MAX = 64,   /* of a worker */
+        16 * 1024 * 1024, /* most missing bytes of a body that are fetched although nobody waits */
+    UNAWAITED_MAX = 64,   /* most such fetches of a worker */
 };
 
 /* Should the rest of a response that will be stored be fetched although nobody waits? Yes, if it is
@@ -42,8 +42,8 @@ static bool is_read(struct fetch *fetch)
     return spool_readers(fetch->object->spool) > 0 || flight_members(fetch->flight) > 0;
 }
 
-/* May it go on although nobody waits for it? Others may want it, but clients that ask and leave
- * must not cause many of these. */
+/* May the fetch go on although nobody waits? Others may want the response, but clients that ask and
+ * leave must not cause many such fetches. */
 static bool may_go_on_unawaited(struct fetch *fetch)
 {
     if (fetch->background || fetch->unawaited) {
@@ -60,14 +60,15 @@ static void is_awaited(struct fetch *fetch)
     fetch->unawaited = false;
 }
 
-/* May it go on before the head has arrived? Once the flight is abandoned, nobody can join it. */
+/* May the fetch go on before the head has arrived? After the flight is abandoned, no request can
+ * join it. */
 static bool may_fly_on(struct fetch *fetch)
 {
     if (!fetch->shared) {
         return false;
     }
     if (!fetch->mirror.asks_token && may_go_on_unawaited(fetch)) {
-        return true; /* the response is a token, which is for nobody else */
+        return true; /* the response is a token for this client only */
     }
     cache_abandon(fetch->worker->cache, fetch->flight, 0);
     return flight_members(fetch->flight) > 0;
@@ -79,7 +80,8 @@ bool fetch_is_awaited(struct fetch *fetch)
         return fetch->object && !fetch->body_complete && is_read(fetch);
     }
     if (fetch->waiting && flight_members(fetch->flight) == 0) {
-        cache_abandon(fetch->worker->cache, fetch->flight, 0); /* nobody can join it any more */
+        /* no request can join the flight any more */
+        cache_abandon(fetch->worker->cache, fetch->flight, 0);
     }
     return flight_members(fetch->flight) > 0;
 }

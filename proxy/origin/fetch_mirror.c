@@ -11,7 +11,7 @@
 
 enum { HOPS_MAX = 5 };
 
-/* ---- where to ---- */
+/* ---- where requests go ---- */
 
 const struct uri *fetch_asked(const struct fetch *fetch)
 {
@@ -30,7 +30,7 @@ const struct site *fetch_trusts(const struct fetch *fetch)
     return fetch_is_configured(fetch) || fetch->site->verify ? fetch->site : NULL;
 }
 
-/* Repeats the request at this URL. Called inside a handler of the stream. */
+/* Repeats the request at this URL. Called from a handler of the stream. */
 static void go_to(struct fetch *fetch, const struct uri *to)
 {
     fetch->mirror.at = *to;
@@ -216,7 +216,7 @@ static void follow(struct fetch *fetch, const struct http_head *response)
 static void refuse_pull(struct fetch *fetch)
 {
     fetch->mirror.may_not =
-        true; /* it may be private by now, so what is stored must not be served */
+        true; /* the resource may have become private, so a stored response must not be served */
     fetch_fail(fetch, 403, REASON_PULL);
 }
 
@@ -271,7 +271,7 @@ void fetch_mirror_token(struct fetch *fetch, int err)
     go_to(fetch, &(struct uri){0});
 }
 
-/* ---- what comes ---- */
+/* ---- responses ---- */
 
 /* The document depends on what the client accepts, even if the origin does not say so; a 304
  * without Vary keeps that of the stored response. */
@@ -416,7 +416,7 @@ enum stream_flow fetch_mirror_data(struct fetch *fetch, struct span bytes)
     if (flow == SPOOL_MORE) {
         return STREAM_MORE;
     }
-    fetch_post(fetch); /* as for any body */
+    fetch_post(fetch); /* checks the interest, as for any body */
     return STREAM_PAUSE;
 }
 

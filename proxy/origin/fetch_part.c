@@ -6,7 +6,7 @@
 #include "http/range.h"
 #include "http/validator.h"
 
-enum { RETRY_AFTER_MAX = 86400 }; /* seconds; longer is not awaited anyway */
+enum { RETRY_AFTER_MAX = 86400 }; /* seconds; no reader waits longer anyway */
 
 /* ---- asking ---- */
 
@@ -49,7 +49,7 @@ void fetch_ask_range(struct fetch *fetch, struct http_fields *fields)
     }
 }
 
-/* ---- a piece that was asked for ---- */
+/* ---- a requested piece ---- */
 
 static bool read_content_range(const struct http_head *response, struct piece_range *range,
                                int64_t *length)
@@ -91,7 +91,7 @@ static bool has_piece(struct fetch *fetch, const struct http_head *response)
         !validator_joins(&claim->base->fields, &response->fields, loop_wall(fetch->worker->loop))) {
         return false;
     }
-    fetch->skip = claim->range.from - range.from; /* only for this response */
+    fetch->skip = claim->range.from - range.from; /* bytes before the claimed range are skipped */
     return true;
 }
 
@@ -112,7 +112,7 @@ static uint64_t retry_after_ms(const struct http_head *response, int64_t now)
         return seconds * 1000;
     }
     int64_t when = date_parse(text, now);
-    if (when <= now) { /* or no date */
+    if (when <= now) { /* in the past, or not a date */
         return 0;
     }
     return (when - now < RETRY_AFTER_MAX ? (uint64_t)(when - now) : RETRY_AFTER_MAX) * 1000;

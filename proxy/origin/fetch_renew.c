@@ -1,4 +1,4 @@
-/* fetch_renew - responses about what is stored: a 304, or a 200 to HEAD. */
+/* fetch_renew - responses that update stored ones: a 304, or a 200 to HEAD. */
 #include "proxy/origin/fetch_parts.h"
 
 #include "cache/key.h"
@@ -64,7 +64,8 @@ static struct object *renewed(struct fetch *fetch, struct object *stored,
 
     *why = fetch_merge(fetch, stored, response, &merged, &freshness);
     if (*why == REASON_STORED && !key_same_vary(&stored->fields, &merged.fields, &fetch->arena)) {
-        *why = REASON_VARY_MISS; /* it selects by other fields than its key has (4.1) */
+        /* Vary names other fields than the key was made of (RFC 9111 4.1) */
+        *why = REASON_VARY_MISS;
     }
     struct object *object = object_updated(stored, &merged.fields, &freshness);
     object->stored_reason = *why;

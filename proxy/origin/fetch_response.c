@@ -1,5 +1,5 @@
-/* fetch_response - decides what the origin's response means: it is stored, updates what is stored,
- * is for one request only, or is an error. */
+/* fetch_response - decides what a response of the origin means: it is stored, updates a stored
+ * response, is for one request only, or is an error. */
 #include "proxy/origin/fetch_parts.h"
 
 #include "base/err.h"
@@ -74,7 +74,8 @@ static enum reason may_store(struct fetch *fetch, const struct http_head *respon
     enum reason own = policy_may_store(&fetch->client, response, freshness, &fetch->rules);
     if (own == REASON_STORED) {
         cache_unmark(fetch->worker->cache,
-                     flight_key(fetch->flight)); /* further requests may share again */
+                     /* removes the pass mark, so that requests share fetches again */
+                     flight_key(fetch->flight));
     }
     if (fetch->policy.has_range) {
         return REASON_RANGE;
@@ -292,7 +293,7 @@ static bool has_answered_key(const struct fetch *fetch, const struct http_head *
     char accept[WEBSOCKET_ACCEPT];
 
     if (fetch->websocket_key.len == 0) {
-        return true; /* the client has its own key, and checks it */
+        return true; /* the client has made the key, and checks the answer itself */
     }
     websocket_accept(fetch->websocket_key, accept);
     return field && span_eq(field->value, span_of(accept, sizeof(accept)));
@@ -323,7 +324,7 @@ void fetch_switch(struct fetch *fetch, const struct http_head *head)
     fetch->owner = NULL;
     fetch->stream = NULL;
     owner->on_upgrade(owner, head, stream);
-    fetch_fail(fetch, 502, REASON_CLIENT_GONE); /* nobody is left in the flight */
+    fetch_fail(fetch, 502, REASON_CLIENT_GONE); /* nobody is waiting for the flight any more */
 }
 
 /* The object is complete: stores it, or just ends it. */

@@ -10,12 +10,12 @@ enum {
     HALF_MS = 10000,    /* TTL when one family is known, and the question for the other failed */
     FAILURE_MS = 1000,  /* TTL when the name servers fail and nothing is known */
     STALE_RETRY_MS =
-        5000, /* when they fail and an expired answer is used: time until they are asked again */
+        5000, /* time until the name servers are asked again after an expired answer was used */
 
     STALE_WAIT_MS = 1800,     /* wait before an expired answer is used (RFC 8767 section 5) */
     RESOLUTION_DELAY_MS = 50, /* IPv4 waits for IPv6 (RFC 8305 section 3) */
 
-    IPV6_CLIENT_BYTES = 8, /* a client is a /64 */
+    IPV6_CLIENT_BYTES = 8, /* bytes of an IPv6 address that identify a client: a /64 */
 };
 
 /* The answer for one family. */
@@ -35,17 +35,17 @@ struct inquiry {
     struct list link;
     struct list settled;
     struct list waiters;
-    struct ip client; /* who has started it */
+    struct ip client; /* client that has started the inquiry */
     struct half halves[DNS_FAMILIES];
     struct timeout patience;
     uint64_t deadline_ms;
     bool shown;   /* the waiters have a partial answer */
-    bool overdue; /* no longer waited for; a late reply still fills the cache */
+    bool overdue; /* no request waits for it any more; a late reply still fills the cache */
 };
 
 _Static_assert(DNS_FAMILIES *DNS_ADDRESSES_MAX <= RESOLVE_ADDRESSES_MAX, "an answer holds both");
 
-/* --- what has come in ------------------------------------------------------------------------ */
+/* --- replies --------------------------------------------------------------------------------- */
 
 static bool is_pending(const struct inquiry *inquiry)
 {
@@ -152,7 +152,7 @@ static void tell(struct list *waiters, const struct resolve_answer *answer)
     }
 }
 
-/* Gives the first addresses to the waiters, which stay for the others. */
+/* Gives the addresses known so far to the waiters, which keep waiting for the others. */
 static void show(struct inquiry *inquiry)
 {
     struct loop *loop = inquiry->inquiries->loop;
@@ -185,7 +185,7 @@ static void finish(struct inquiry *inquiry)
     tell(&batch, &answer);
 }
 
-/* What can be answered before both families are known. False: nothing. */
+/* The answer that can be given before both families are known. False: there is none. */
 static bool so_far(const struct inquiry *inquiry, struct resolve_answer *answer)
 {
     if (has_addresses(inquiry)) {

@@ -36,7 +36,7 @@ static size_t entry_bytes(const struct name_entry *entry)
            (entry->at ? entry->count : 0) * sizeof(entry->at[0]);
 }
 
-/* ---- which of them leaves first ---- */
+/* ---- eviction ---- */
 
 static void unlist(struct name_entry *entry)
 {

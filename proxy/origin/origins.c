@@ -7,7 +7,7 @@
 #include "base/siphash.h"
 #include "proxy/stream/h2.h"
 
-enum { IDLE_MAX = 1024 }; /* idle connections of all origins together */
+enum { IDLE_MAX = 1024 }; /* most idle connections of all origins together */
 
 /* Settings of connections; h1 and h2 borrow them. */
 struct terms {
@@ -18,12 +18,12 @@ struct terms {
 
 struct origin {
     struct map_link link;
-    struct list idle; /* the most recently used first */
+    struct list idle; /* idle connections, the most recently used first */
     size_t idle_count;
-    struct list shared; /* HTTP/2: those with room for another stream */
+    struct list shared; /* HTTP/2 connections with room for another stream */
     size_t connections;
-    uint64_t heard_ms; /* when the last response began; 0: none has */
-    bool speaks_h1;    /* the last connection opened does */
+    uint64_t heard_ms; /* when the last response began; 0: never */
+    bool speaks_h1;    /* the connection opened last speaks HTTP/1 */
     size_t key_len;
     char key[];
 };
@@ -46,9 +46,9 @@ struct connection {
     struct list shared; /* in origin->shared */
     struct list age;    /* in origins->idle, or in origins->surplus */
     bool is_idle;
-    bool is_surplus; /* about to be closed */
+    bool is_surplus; /* in origins->surplus: about to be closed */
     bool reused;
-    bool others; /* the name also had other addresses */
+    bool others; /* the name had further addresses */
     struct ip address;
     uint16_t port;
 };
@@ -126,7 +126,7 @@ static void terms_release(struct terms *terms)
 
 /* --- connections ----------------------------------------------------------------------------- */
 
-/* In use, or about to be closed. */
+/* The connection is in use now, or about to be closed. */
 static void leave_idle(struct connection *connection)
 {
     list_remove(&connection->age);
@@ -202,7 +202,7 @@ static void on_gone(void *owner)
     connection_free(owner);
 }
 
-/* HTTP/2: streams were opened or closed, or no more are accepted. */
+/* HTTP/2: the number of streams that may be opened has changed. */
 static void on_room(void *owner)
 {
     struct connection *connection = owner;

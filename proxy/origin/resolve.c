@@ -11,8 +11,9 @@
 
 enum {
     NAMES_MAX = 4096,
-    ASKING_MAX = 1024, /* most names being asked for: each costs two questions, and up to a quarter
-                          of a minute */
+    /* most names that are being resolved: each needs two queries, and up to a quarter of a
+     * minute */
+    ASKING_MAX = 1024,
     NAME_BYTES_MAX = 253,
     LABEL_BYTES_MAX = 63,
     TRY_MIN_MS = 50,
@@ -24,8 +25,8 @@ struct resolver {
     struct hosts *hosts;
     struct namecache cache;
     struct inquiries inquiries;
-    struct buf nameservers;  /* as configured, to notice changes */
-    struct stat resolv_conf; /* the same for the system's */
+    struct buf nameservers;  /* as configured, to detect changes */
+    struct stat resolv_conf; /* state of /etc/resolv.conf, for the same purpose */
 };
 
 /* --- names ----------------------------------------------------------------------------------- */
@@ -90,7 +91,7 @@ static bool is_localhost(struct span name)
     return span_eq(name, SPAN("localhost")) || span_ends(name, SPAN(".localhost"));
 }
 
-/* --- answers that need no question ----------------------------------------------------------- */
+/* --- answers without a query ----------------------------------------------------------------- */
 
 static void answer_localhost(struct resolve_answer *answer)
 {

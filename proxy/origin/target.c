@@ -5,7 +5,7 @@
 
 /* ---- addresses ---- */
 
-/* An IPv6 prefix that embeds an IPv4 address, and at which byte. */
+/* A kind of IPv6 address that embeds an IPv4 address: its prefix, and the offset of the address. */
 struct embedding {
     uint8_t len; /* bytes compared */
     uint8_t prefix[12];
@@ -58,7 +58,7 @@ static bool is_local_nat64(const struct ip *ip)
     return memcmp(ip->at, prefix, sizeof(prefix)) == 0;
 }
 
-/* Why an address, or an IPv4 address embedded in it, is refused. */
+/* Why an address, or the IPv4 address embedded in it, is refused. */
 typedef bool refusal(const struct target_check *check, const struct ip *ip);
 
 static bool hides(const struct target_check *check, const struct ip *ip, refusal *refuses)

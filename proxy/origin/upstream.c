@@ -97,7 +97,7 @@ void upstream_stats(const struct upstreams *upstreams, struct upstream_stats *ou
     };
 }
 
-/* ---- what became of connections ---- */
+/* ---- outcome of connections ---- */
 
 bool upstream_refused(const struct stream *stream)
 {

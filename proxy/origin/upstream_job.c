@@ -50,7 +50,7 @@ static void give_up_attempts(struct upstream_job *job)
     }
 }
 
-/* They begin anew: with the connection there is now, or each with one of its own. */
+/* Lets the jobs that wait for this one begin: with its connection, or each with one of its own. */
 static void let_follow(struct upstream_job *job, bool may_follow)
 {
     struct list *link;
@@ -97,7 +97,7 @@ static void fail(struct upstream_job *job, int err)
 
 /* --- attempts -------------------------------------------------------------------------------- */
 
-/* The address is to blame, and not this machine. */
+/* Is the address to blame for the error, and not this machine? */
 static bool is_remote(int err)
 {
     return err != -EMFILE && err != -ENFILE && err != -ENOMEM && err != -ENOBUFS &&
@@ -111,14 +111,15 @@ static void remember_failure(struct upstream_job *job, const struct ip *ip)
     failures_add(&upstreams->failures, ip, job->port, loop_now_ms(upstreams->loop));
 }
 
-/* What is asked of a connection that is to be alone is not what is asked of others: an address that
- * has been connected to may fail it and be good for them. */
+/* Is the address to blame? A connection for one request only may fail at an address that is fine
+ * for ordinary requests, to which a connection has been made. */
 static bool is_to_blame(const struct attempt *attempt)
 {
     return !(attempt->job->alone && attempt->is_connected);
 }
 
-/* Others were given a head start and have not connected yet: let them be tried later next time. */
+/* Remembers addresses that had a head start and have not connected: they are tried later next
+ * time. */
 static void remember_losers(struct upstream_job *job)
 {
     list_each(link, &job->attempts)
@@ -214,8 +215,9 @@ static void on_secured(void *owner, int err)
     attempt_end(attempt, err);
 }
 
-/* What else is under way may still win. The next address is tried beside it only after a quarter of
- * the time there is: who has accepted is likely to answer, and a handshake costs the peer more. */
+/* Begins TLS. Other attempts in progress may still win, but the next address is tried only after a
+ * quarter of the time limit: a peer that has accepted is likely to answer, and a handshake costs it
+ * more. */
 static void attempt_secure(struct attempt *attempt)
 {
     struct upstream_job *job = attempt->job;
@@ -269,7 +271,7 @@ static int attempt_start(struct upstream_job *job, const struct ip *ip)
     return err;
 }
 
-/* Connects to the next address; when none is left, waits for those under way or fails. */
+/* Connects to the next address. If none is left, waits for attempts in progress, or fails. */
 static void attempt_next(struct upstream_job *job)
 {
     struct candidates *candidates = &job->candidates;
@@ -300,7 +302,7 @@ static void on_deadline(struct timeout *timeout)
 
 /* --- names ----------------------------------------------------------------------------------- */
 
-/* Those that may be connected to. The others never become candidates. */
+/* Keeps the addresses that may be connected to; the others never become candidates. */
 static size_t allowed_addresses(struct upstream_job *job, const struct resolve_answer *answer,
                                 struct ip *out)
 {
@@ -368,8 +370,9 @@ static bool is_same_origin(const struct upstream_job *a, const struct upstream_j
     return a->port == b->port && a->tls == b->tls && span_eq(host_of(a), host_of(b));
 }
 
-/* Somebody is connecting to the same origin, and ALPN may bring a connection for many (RFC 9113
- * 3.2): waits for that. Where HTTP/1 is known to be spoken nobody waits. */
+/* Waits for another job that is connecting to the same origin, because ALPN may bring a connection
+ * for many requests (RFC 9113 3.2). False: the origin is known to speak HTTP/1, or there is no such
+ * job. */
 static bool follow(struct upstream_job *job)
 {
     struct origin_at at = origin_of(job);
