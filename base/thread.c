@@ -46,6 +46,33 @@ static sigset_t not_for_it(void)
     return mask;
 }
 
+int thread_queue_work(uv_loop_t *loop, uv_work_t *work, uv_work_cb call, uv_after_work_cb done)
+{
+    sigset_t mask = not_for_it(), before;
+
+    pthread_sigmask(SIG_SETMASK, &mask, &before);
+    int err = uv_queue_work(loop, work, call, done);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return err;
+}
+
+void thread_ignore_signals(void (*close_handlers)(void *arg), void *arg)
+{
+    static const int told[] = {SIGTERM, SIGHUP, SIGUSR1};
+    sigset_t mask, before;
+
+    sigemptyset(&mask);
+    for (size_t i = 0; i < sizeof(told) / sizeof(*told); i++) {
+        sigaddset(&mask, told[i]);
+    }
+    pthread_sigmask(SIG_BLOCK, &mask, &before);
+    close_handlers(arg);
+    for (size_t i = 0; i < sizeof(told) / sizeof(*told); i++) {
+        signal(told[i], SIG_IGN);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 int thread_start(pthread_t *thread, const char *name, void *(*call)(void *arg), void *arg)
 {
     struct start *start = xmalloc(sizeof(*start));

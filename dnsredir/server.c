@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/notify.h"
 #include "base/sandbox.h"
+#include "base/thread.h"
 #include "dnsredir/config/directives_dnssec.h"
 
 #include <signal.h>
@@ -146,6 +147,15 @@ void server_adopt(struct server *s, struct settings *settings, struct signatures
 
 /* ---- the control loop ---- */
 
+static void close_signals(void *arg)
+{
+    struct server *s = arg;
+
+    for (size_t i = 0; i < ARRAY_LEN(s->signals); i++) {
+        uv_close((uv_handle_t *)&s->signals[i], NULL);
+    }
+}
+
 static void stop(struct server *s)
 {
     if (s->stopping) {
@@ -164,9 +174,7 @@ static void stop(struct server *s)
     uv_close((uv_handle_t *)&s->collect, NULL);
     uv_close((uv_handle_t *)&s->load, NULL);
     uv_close((uv_handle_t *)&s->drain, NULL);
-    for (size_t i = 0; i < ARRAY_LEN(s->signals); i++) {
-        uv_close((uv_handle_t *)&s->signals[i], NULL);
-    }
+    thread_ignore_signals(close_signals, s);
 }
 
 static void on_end_signal(uv_signal_t *handle, int number)

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/thread.h"
 #include "dnsredir/config/directives_dnssec.h"
 
 static void reload_work(uv_work_t *work)
@@ -59,6 +60,6 @@ void server_reload(struct server *s)
         s->reloading = true;
         s->loaded_from = signatures_ref(s->resign.current);
         notify_reloading();
-        CHECK(uv_queue_work(&s->loop, &s->work, reload_work, reload_done) == 0);
+        CHECK(thread_queue_work(&s->loop, &s->work, reload_work, reload_done) == 0);
     }
 }

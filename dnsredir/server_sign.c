@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "dnsredir/config/directives_dnssec.h"
 
 static void on_work(uv_work_t *work)
@@ -39,7 +40,7 @@ void resign_check(struct resign *resign, uv_loop_t *loop, struct settings *setti
     resign->settings = settings;
     resign->holders = holders;
     ++*holders;
-    CHECK(uv_queue_work(loop, &resign->work, on_work, on_done) == 0);
+    CHECK(thread_queue_work(loop, &resign->work, on_work, on_done) == 0);
 }
 
 void resign_adopt(struct resign *resign, struct signatures *signatures)

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/notify.h"
 #include "base/sandbox.h"
+#include "base/thread.h"
 #include "proxy/access/account.h"
 #include "proxy/access/auth.h"
 #include "proxy/admin/admin.h"
@@ -126,15 +127,19 @@ static int watch_signals(struct server *server)
 
 /* ---- start and end ---- */
 
-static void close_handles(struct server *server)
+static void close_signals(void *arg)
 {
+    struct server *server = arg;
+
     for (size_t i = 0; i < server->signal_count; i++) {
         uv_close((uv_handle_t *)&server->signals[i], NULL);
     }
-    /* without a handler, SIGHUP would kill the process during its shutdown */
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGUSR1, SIG_IGN);
     server->signal_count = 0;
+}
+
+static void close_handles(struct server *server)
+{
+    thread_ignore_signals(close_signals, server);
     server_withdraw(server);
     admin_close(&server->admin);
     dnsstatus_free(&server->dnsstatus);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/minmax.h"
+#include "base/thread.h"
 
 /* The clock of the estimates: seconds of the loop, so late that no age lies before its begin. */
 #define CLOCK_BEGIN RTT_AGE_MAX
@@ -233,7 +234,7 @@ static void job_begin(struct measure *m)
         .rankings = s->nearest.rankings,
         .now = seconds(m),
     };
-    CHECK(uv_queue_work(m->loop, &m->work, job_run, job_done) == 0);
+    CHECK(thread_queue_work(m->loop, &m->work, job_run, job_done) == 0);
 }
 
 static void on_time(uv_timer_t *timer)

@@ -55,3 +55,24 @@ Test(thread, is_for_no_signal_but_of_its_own_faults)
     pthread_sigmask(SIG_SETMASK, NULL, &ours);
     cr_expect(!sigismember(&ours, SIGTERM), "who starts it stays as it was");
 }
+
+static void look_in_work(uv_work_t *work)
+{
+    look(work->data);
+}
+
+Test(thread, nor_are_those_of_libuv)
+{
+    struct seen seen = {0};
+    uv_loop_t loop;
+    uv_work_t work = {.data = &seen};
+    sigset_t ours;
+
+    cr_assert_eq(uv_loop_init(&loop), 0);
+    cr_assert_eq(thread_queue_work(&loop, &work, look_in_work, NULL), 0);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    cr_expect_eq(uv_loop_close(&loop), 0);
+    cr_expect(sigismember(&seen.mask, SIGTERM) && !sigismember(&seen.mask, SIGSEGV));
+    pthread_sigmask(SIG_SETMASK, NULL, &ours);
+    cr_expect(!sigismember(&ours, SIGTERM), "who calls it stays as it was");
+}
