@@ -160,6 +160,19 @@ def creeping(program, store, origin):
 
 
 HANDSHAKE = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"  # its beginning
+HANDSHAKE_TAKES = 73 << 10
+SCARCE = 15 << 20  # of 16 MiB
+
+
+@contextlib.contextmanager
+def stopped(proxy):
+    """All that is done meanwhile comes to it at once."""
+    proxy.process.send_signal(signal.SIGSTOP)
+    os.waitpid(proxy.process.pid, os.WUNTRACED)
+    try:
+        yield
+    finally:
+        proxy.process.send_signal(signal.SIGCONT)
 
 
 def with_little_memory(program, store, certificates):
@@ -176,18 +189,29 @@ def with_little_memory(program, store, certificates):
 
 
 def scarce(program, state, certificates, origin):
-    """Before all memory is taken, who is idle stays: others have begun what they do not finish."""
+    """Before all memory is taken, who is idle stays: others have begun what they do not finish. They
+    have come before memory was scarce, the last of them all at once: else they give way to each other."""
     proxy, tls = with_little_memory(program, f"{state}/scarce", certificates)
     with contextlib.ExitStack() as others:
         idle = come(proxy, origin, "idle", others)
         time.sleep(WAITED)
-        while metric(proxy, "memory_used_bytes") < (15 << 20) + (300 << 10):
-            some = metric(proxy, "clients_open") + 8
-            for _ in range(8):
+
+        def used():
+            return metric(proxy, "memory_used_bytes")
+
+        def shake(count):
+            for _ in range(count):
                 others.enter_context(raw.connect(tls)).sendall(HANDSHAKE)
-            until(lambda some=some: metric(proxy, "clients_open") >= some, "they are counted")
+
+        while (before := used()) < SCARCE - (900 << 10):
+            shake(8)
+            until(lambda before=before: used() > before + 7 * HANDSHAKE_TAKES, "they are counted")
+        missing = SCARCE + (300 << 10) - before
+        with stopped(proxy):
+            shake(missing // HANDSHAKE_TAKES)
+        until(lambda: used() > SCARCE + (100 << 10), "memory is scarce")
         time.sleep(WAITED)
-        check(metric(proxy, "memory_used_bytes") < 16 << 20, "there is still some")
+        check(SCARCE < used() < 16 << 20, "there is still some")
         check(come(proxy, origin, "beside", others), "who comes, where memory is scarce")
         check(metric(proxy, "clients_evicted_total") > 0, "somebody has given way")
         check(status_of(idle, request_of(origin, "idle")) == 200, "not who is idle")
@@ -244,12 +268,10 @@ def burst(program, store, origin):
     proxy.start()
     await_starter(proxy)
     with contextlib.ExitStack() as held:
-        proxy.process.send_signal(signal.SIGSTOP)
-        os.waitpid(proxy.process.pid, os.WUNTRACED)
-        conns = [held.enter_context(raw.connect(proxy.port)) for _ in range(16)]
-        for conn in conns:
-            conn.sendall(request_of(origin, "burst"))
-        proxy.process.send_signal(signal.SIGCONT)
+        with stopped(proxy):
+            conns = [held.enter_context(raw.connect(proxy.port)) for _ in range(16)]
+            for conn in conns:
+                conn.sendall(request_of(origin, "burst"))
         served = [status_of(conn, b"") for conn in conns]
     check(served.count(200) == 8, f"{served}")
     check(proxy.stop(), "it left by itself")
