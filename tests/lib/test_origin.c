@@ -36,6 +36,19 @@ static enum client_outcome ask(struct pair *pair, const char *method, const char
     return client_read(&pair->client, method, CLIENT_MS, response);
 }
 
+static bool skip_head(struct client *client)
+{
+    char last[4] = {0};
+
+    while (memcmp(last, "\r\n\r\n", 4) != 0) {
+        memmove(last, last + 1, 3);
+        if (!client_read_exactly(client, last + 3, 1, CLIENT_MS)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void expect_content(const struct client_response *response, const char *path,
                            uint64_t version, uint64_t offset, uint64_t size)
 {
@@ -265,13 +278,13 @@ Test(origin, holds_until_released)
     client_response_fini(&response);
 
     client_sendf(&pair.client, "GET /b HTTP/1.1\r\nHost: o\r\n\r\n");
-    cr_expect_eq(client_read(&pair.client, "GET", 50, &response), CLIENT_TIMEOUT);
-    cr_expect_eq(response.body_len, 40);
-    client_response_fini(&response);
+    cr_assert(skip_head(&pair.client));
+    char body[100];
+    cr_expect(client_read_exactly(&pair.client, body, 40, CLIENT_MS));
+    cr_expect_eq(client_read_some(&pair.client, body + 40, 60, 50), 0, "the rest is held");
     origin_release(pair.origin, "/b");
-    char rest[60];
-    cr_expect(client_read_exactly(&pair.client, rest, sizeof(rest), CLIENT_MS));
-    cr_expect_eq(content_compare(content_seed(SPAN("/b"), 0), 40, span_of(rest, 60)), 60);
+    cr_expect(client_read_exactly(&pair.client, body + 40, 60, CLIENT_MS));
+    cr_expect_eq(content_compare(content_seed(SPAN("/b"), 0), 0, span_of(body, 100)), 100);
     close_pair(&pair);
 }
 
