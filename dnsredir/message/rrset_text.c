@@ -165,14 +165,25 @@ static int put_srv(struct words *words, struct wire_out *out)
     return words_put_host(words, out);
 }
 
+static bool is_alphanumeric(struct span word)
+{
+    for (size_t i = 0; i < word.len; i++) {
+        char c = ascii_lower(word.at[i]);
+        if (!ascii_is_digit(c) && (c < 'a' || c > 'z')) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int put_caa(struct words *words, struct wire_out *out) /* RFC 8659 4.1 */
 {
     if (words_put_number(words, out, UINT8_MAX, "expected flags, 0 to 255")) {
         return ERR_SYNTAX;
     }
     struct span tag = words_next(words);
-    if (tag.len == 0 || put_string(words, tag, out)) {
-        return words_fault(words, "expected a tag such as issue");
+    if (tag.len == 0 || !is_alphanumeric(tag) || put_string(words, tag, out)) {
+        return words_fault(words, "expected a tag such as issue, of letters and digits");
     }
     struct span value = words_next(words); /* may be "" */
     if (value.len == 0) {
@@ -210,6 +221,13 @@ static int put_hex(struct words *words, struct wire_out *out)
     return any ? 0 : words_fault(words, "expected pairs of hexadecimal digits");
 }
 
+/* RFC 4034, 4509, 6605; 0: not known here. */
+static size_t digest_len(uint8_t type)
+{
+    return type == 1 ? 20 : type == 2 ? 32 : type == 4 ? 48 : 0;
+}
+
+/* With a digest that was cut, nobody who validates would accept the delegation. */
 static int put_ds(struct words *words, struct wire_out *out)
 {
     if (words_put_number(words, out, UINT16_MAX, "expected key tag, algorithm and digest type") ||
@@ -217,7 +235,14 @@ static int put_ds(struct words *words, struct wire_out *out)
         words_put_number(words, out, UINT8_MAX, "expected key tag, algorithm and digest type")) {
         return ERR_SYNTAX;
     }
-    return put_hex(words, out);
+    size_t start = wire_out_len(out);
+    size_t want = out->failed ? 0 : digest_len(out->start[start - 1]);
+    int err = put_hex(words, out);
+    if (!err && want && wire_out_len(out) - start != want) {
+        return words_fault(words, "the digest has another length; expected 20 bytes for type 1, "
+                                  "32 for 2, 48 for 4");
+    }
+    return err;
 }
 
 static int put_numbers(struct words *words, struct wire_out *out, unsigned count, const char *what)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define DIGEST "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define ZONES                                                                                      \
     "dnssec: { signatures-per-second: 160 }\n"                                                     \
     "resolver: { allow: 192.0.2.99, forward: 192.0.2.200 }\n"                                      \
@@ -49,7 +50,7 @@
     "      - { name: a.deep, records: [\"TXT deep\"] }\n"                                          \
     "      - { name: sub, records: [\"NS ns.sub\"] }\n"                                            \
     "      - { name: ns.sub, records: [\"A 192.0.2.79\"] }\n"                                      \
-    "      - { name: safe, records: [\"NS ns.example.org.\", \"DS 1 13 2 00ff\"] }\n"              \
+    "      - { name: safe, records: [\"NS ns.example.org.\", \"DS 1 13 2 " DIGEST "\"] }\n"        \
     "      - { name: big, records: [\"TXT %0200d\", \"TXT %0201d\", \"TXT %0202d\"] }\n"
 
 static struct dialogue d;

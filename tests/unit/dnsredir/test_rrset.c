@@ -104,6 +104,8 @@ Test(rrset, rfc9460_faults)
     }
 }
 
+#define HEX10 "0123456789abcdef0123"
+
 /* RFC 8659 4.1 */
 Test(rrset, authorities)
 {
@@ -112,6 +114,22 @@ Test(rrset, authorities)
     cr_expect_str_eq(data_of("CAA 0 issue \"\""), "00056973737565");
     cr_expect_not_null(strstr(data_of("CAA 0 issue"), "expected a value"));
     cr_expect_not_null(strstr(data_of("CAA 0 issue ;"), "expected a value"));
+    cr_expect_str_eq(data_of("CAA 0 tag1 x"), "00047461673178");
+    cr_expect_not_null(strstr(data_of("CAA 0 is-sue x"), "letters and digits"));
+}
+
+/* RFC 4034 5.1.4, RFC 4509, RFC 6605 2 */
+Test(rrset, digests_of_keys)
+{
+    static const char cut[] = "the digest has another length";
+
+    cr_expect_str_eq(data_of("DS 1 13 1 " HEX10 HEX10), "00010d01" HEX10 HEX10);
+    cr_expect_str_eq(data_of("DS 1 13 2 " HEX10 HEX10 HEX10 "0000"),
+                     "00010d02" HEX10 HEX10 HEX10 "0000");
+    cr_expect_not_null(strstr(data_of("DS 1 13 1 " HEX10), cut));
+    cr_expect_not_null(strstr(data_of("DS 1 13 2 " HEX10 HEX10 HEX10 "00"), cut));
+    cr_expect_not_null(strstr(data_of("DS 1 13 4 " HEX10 HEX10 HEX10 HEX10 HEX10), cut));
+    cr_expect_str_eq(data_of("DS 1 13 250 00ff"), "00010dfa00ff");
 }
 
 /* RFC 4255 3.2, RFC 6698 2.2 */
