@@ -352,6 +352,21 @@ int store_find_now(struct store *store, const uint8_t hash[STORE_HASH], struct s
     return err;
 }
 
+/* Ends a lookup of a chunk in a pinned segment: gives the pin to the caller or, after an error,
+ * back. Returns `err`. */
+static int hand_pin(struct store *store, struct segment *segment, int err, struct store_pin **pin)
+{
+    if (err == -EIO) {
+        store_count_error(store);
+    }
+    if (err) {
+        segments_unpin(&store->disk.segments, segment);
+        return err;
+    }
+    *pin = &segment->pin;
+    return 0;
+}
+
 int store_lend_now(struct store *store, const struct store_chunk *chunk, struct store_pin **pin,
                    struct span *out)
 {
@@ -370,15 +385,7 @@ int store_lend_now(struct store *store, const struct store_chunk *chunk, struct 
         segment_condemn_chunk(segment, chunk->number);
         err = ERR_CORRUPT;
     }
-    if (err == -EIO) {
-        store_count_error(store);
-    }
-    if (err) {
-        segments_unpin(segments, segment);
-        return err;
-    }
-    *pin = &segment->pin;
-    return 0;
+    return hand_pin(store, segment, err, pin);
 }
 
 bool store_is_resident(struct span lent)
@@ -444,15 +451,7 @@ int store_lend(struct store *store, const struct store_chunk *chunk, struct stor
         return ERR_NOT_FOUND;
     }
     int err = lookup_lend(segment, chunk, out);
-    if (err == -EIO) {
-        store_count_error(store);
-    }
-    if (err) {
-        segments_unpin(segments, segment);
-        return err;
-    }
-    *pin = &segment->pin;
-    return 0;
+    return hand_pin(store, segment, err, pin);
 }
 
 int store_readable(struct store *store, struct span lent)
