@@ -46,15 +46,26 @@ static void put_replica_metrics(const struct status *status, struct buf *out)
     }
 }
 
+/* A metric without labels. */
+struct number_metric {
+    const char *name;
+    enum metric_kind kind;
+    const char *help;
+    uint64_t value;
+};
+
+static void put_numbers(const struct number_metric *rows, size_t count, struct buf *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        metrics_head(out, PREFIX, rows[i].name, rows[i].kind, rows[i].help);
+        metrics_sample(out, PREFIX, rows[i].name, rows[i].kind, NULL, SPAN_EMPTY, rows[i].value);
+    }
+}
+
 static void put_measured_metrics(const struct status *status, struct buf *out)
 {
     const struct measure_report *m = &status->measured;
-    const struct {
-        const char *name;
-        enum metric_kind kind;
-        const char *help;
-        uint64_t value;
-    } rows[] = {
+    const struct number_metric rows[] = {
         {"measured_networks", METRIC_GAUGE, "Networks with measured round-trip times", m->networks},
         {"measured_mapped", METRIC_GAUGE, "Networks whose answers go by measured round trips",
          m->mapped},
@@ -65,22 +76,14 @@ static void put_measured_metrics(const struct status *status, struct buf *out)
         {"measured_maps", METRIC_COUNTER, "Maps made of measured round-trip times", m->maps},
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(rows) && m->enabled; i++) {
-        metrics_head(out, PREFIX, rows[i].name, rows[i].kind, rows[i].help);
-        metrics_sample(out, PREFIX, rows[i].name, rows[i].kind, NULL, SPAN_EMPTY, rows[i].value);
-    }
+    put_numbers(rows, m->enabled ? ARRAY_LEN(rows) : 0, out);
 }
 
-/* What this process holds by now: nothing of it may grow for ever. */
+/* What this process holds in memory, to notice if any of it grows without limit. */
 static void put_gauges(const struct status *status, struct buf *out)
 {
     const struct settings *s = status->settings;
-    const struct {
-        const char *name;
-        enum metric_kind kind;
-        const char *help;
-        uint64_t value;
-    } rows[] = {
+    const struct number_metric rows[] = {
         {"names", METRIC_GAUGE, "Names in all zones", zones_name_count(s->zones)},
         {"signatures_ahead", METRIC_GAUGE, "Signatures made in advance",
          signatures_count(status->signatures)},
@@ -104,10 +107,8 @@ static void put_gauges(const struct status *status, struct buf *out)
          status->updater && updater_is_good(status->updater)},
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(rows) - !status->updater; i++) {
-        metrics_head(out, PREFIX, rows[i].name, rows[i].kind, rows[i].help);
-        metrics_sample(out, PREFIX, rows[i].name, rows[i].kind, NULL, SPAN_EMPTY, rows[i].value);
-    }
+    /* the last row needs the updater */
+    put_numbers(rows, ARRAY_LEN(rows) - !status->updater, out);
 }
 
 static void put_metrics(const struct status *status, struct buf *out)
