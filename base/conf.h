@@ -213,6 +213,8 @@ const char *conf_closest(const char *word, const char *const *words, size_t coun
 /* Prints every directive as valid YAML, each with its origin as a comment; CONF_SECRET as "(not
  * shown)". After conf_bind(). */
 void conf_print(struct conf *conf, struct buf *out);
+/* Writes text without control bytes in double quotes, as YAML. */
+void conf_quote(struct buf *out, struct span text);
 /* Describes the directives of a table with help, type, range and default, for a terminal of 80
  * columns. */
 void conf_help(const struct conf_table *root, struct buf *out);

@@ -56,7 +56,7 @@ static bool is_plain(struct span text)
     return text.len > 0;
 }
 
-static void put_text(struct buf *out, struct span text)
+void conf_quote(struct buf *out, struct span text)
 {
     buf_append(out, SPAN("\""));
     for (size_t i = 0; i < text.len; i++) {
@@ -80,7 +80,7 @@ void conf_scalar_show(const struct conf_directive *row, const struct conf_node *
     if (is_plain(text) || row->type.is == CONF_IS_BOOL) {
         buf_append(out, text);
     } else {
-        put_text(out, text);
+        conf_quote(out, text);
     }
 }
 

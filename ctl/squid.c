@@ -1,6 +1,7 @@
 /* What each directive of Squid is translated to, and the file that is made of it. */
 #include "ctl/squid.h"
 
+#include "base/conf.h"
 #include "base/mem.h"
 #include "base/prefix.h"
 
@@ -27,7 +28,7 @@ static bool put_address(struct squid *squid, const struct squid_line *line, stru
                    SPAN_ARGS(span_take(word, 100)));
         return false;
     }
-    squid_quote(out, word);
+    conf_quote(out, word);
     return true;
 }
 
@@ -87,10 +88,10 @@ static void on_https_port(struct squid *squid, const struct squid_line *line)
     } else {
         buf_printf(&squid->listen,
                    "  - {address: %.*s, tls: {certificate: ", SPAN_ARGS(buf_span(&item)));
-        squid_quote(&squid->listen, cert);
+        conf_quote(&squid->listen, cert);
         buf_printf(&squid->listen, ", key: ");
         /* Squid accepts one file with key and certificate */
-        squid_quote(&squid->listen, key.len ? key : cert);
+        conf_quote(&squid->listen, key.len ? key : cert);
         buf_printf(&squid->listen, "}}");
         squid_origin(line, &squid->listen);
         note_accelerator(squid, line);
@@ -112,7 +113,7 @@ static void on_cache_dir(struct squid *squid, const struct squid_line *line)
         squid_lose(squid, line, "no folder and size (16 MB at least) that can be used");
     } else {
         buf_printf(&squid->stores, "    - {path: ");
-        squid_quote(&squid->stores, arena_printf(&squid->arena, "%.*s/larder", SPAN_ARGS(path)));
+        conf_quote(&squid->stores, arena_printf(&squid->arena, "%.*s/larder", SPAN_ARGS(path)));
         buf_printf(&squid->stores, ", size: %" PRIu64 "MiB}", megabytes);
         squid_origin(line, &squid->stores);
         squid->store_count++;
@@ -201,7 +202,7 @@ static void on_cache_peer(struct squid *squid, const struct squid_line *line)
         return;
     }
     buf_printf(&squid->sites, "  - {hosts: [");
-    squid_quote(&squid->sites, site);
+    conf_quote(&squid->sites, site);
     buf_printf(&squid->sites, "], origins: [\"%s://%.*s:%" PRIu64 "\"]}", tls ? "https" : "http",
                SPAN_ARGS(host), port);
     squid_origin(line, &squid->sites);
@@ -313,7 +314,7 @@ static void on_helper(struct squid *squid, const struct squid_line *line)
     struct buf path = BUF_INIT;
 
     if (span_ends(squid_word(line, 3), SPAN("basic_ncsa_auth")) && squid_word(line, 4).len) {
-        squid_quote(&path, squid_word(line, 4));
+        conf_quote(&path, squid_word(line, 4));
         squid_set(squid, line, SQUID_USERS, buf_span(&path));
         squid_remark(squid, line,
                      "bcrypt, yescrypt, SHA-crypt and apr1 passwords work; "
@@ -338,7 +339,7 @@ static void on_auth_param(struct squid *squid, const struct squid_line *line)
         on_helper(squid, line);
     } else if (span_eq(what, SPAN("realm"))) {
         struct span text = line->count == 4 ? line->words[3] : squid_rest(line, 3);
-        squid_quote(&realm, text);
+        conf_quote(&realm, text);
         squid_set(squid, line, SQUID_REALM, text.len ? buf_span(&realm) : SPAN_EMPTY);
     } else if (span_eq(what, SPAN("casesensitive")) && span_eq(squid_word(line, 3), SPAN("off"))) {
         squid_lose(squid, line, "user names are case-sensitive");

@@ -187,8 +187,6 @@ __attribute__((format(printf, 3, 4))) void
 squid_remark(struct squid *squid, const struct squid_line *line, const char *format, ...);
 void squid_set(struct squid *squid, const struct squid_line *line, enum squid_value value,
                struct span text);
-/* Writes a word in double quotes, as YAML. */
-void squid_quote(struct buf *out, struct span text);
 /* Writes the comment with the origin of a directive, and ends the line. */
 void squid_origin(const struct squid_line *line, struct buf *out);
 /* What follows so many words, including quotes. */

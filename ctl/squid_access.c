@@ -9,6 +9,8 @@
  */
 #include "ctl/squid.h"
 
+#include "base/conf.h"
+
 enum { ACCESS_MAX = 8 << 20 }; /* bytes of rules */
 
 static const char *const part_names[SQUID_KINDS] = {
@@ -215,7 +217,7 @@ static void put_list(struct buf *out, const char **comma, const char *name, stru
     while (items.len) {
         struct span item = span_cut(&items, '\0');
         buf_printf(out, "%s", more);
-        squid_quote(out, item);
+        conf_quote(out, item);
         more = ", ";
     }
     buf_printf(out, "]");

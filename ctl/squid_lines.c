@@ -189,18 +189,6 @@ void squid_set(struct squid *squid, const struct squid_line *line, enum squid_va
     squid->values[value].from = arena_printf(&squid->arena, "%s:%u", line->file, line->number);
 }
 
-void squid_quote(struct buf *out, struct span text)
-{
-    buf_append(out, SPAN("\""));
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.at[i] == '"' || text.at[i] == '\\') {
-            buf_append(out, SPAN("\\"));
-        }
-        buf_append(out, span_of(text.at + i, 1));
-    }
-    buf_append(out, SPAN("\""));
-}
-
 void squid_origin(const struct squid_line *line, struct buf *out)
 {
     buf_printf(out, "  # %s:%u\n", line->file, line->number);

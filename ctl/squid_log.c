@@ -1,6 +1,8 @@
 /* access_log and logformat. */
 #include "ctl/squid.h"
 
+#include "base/conf.h"
+
 struct squid_format {
     struct squid_format *next;
     struct span name;
@@ -193,9 +195,9 @@ void squid_access_log(struct squid *squid, const struct squid_line *line)
             squid_lose(squid, line, "a log has all requests; the conditions are left out");
         }
         buf_printf(&squid->logs, "    - {to: ");
-        squid_quote(&squid->logs, place);
+        conf_quote(&squid->logs, place);
         buf_printf(&squid->logs, ", format: ");
-        squid_quote(&squid->logs, format);
+        conf_quote(&squid->logs, format);
         buf_printf(&squid->logs, "}");
         squid_origin(line, &squid->logs);
     }
