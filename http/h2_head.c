@@ -384,12 +384,22 @@ static void end_response(struct h2_block *block, bool is_last)
     block->head.framing = is_last ? BODY_NONE : BODY_STREAM;
 }
 
+/* 8.1 */
+static void end_trailers(struct h2_block *block, bool is_last)
+{
+    if (!is_last) {
+        fail(block, 400, "Trailers do not end their message");
+    }
+}
+
 bool h2_block_end(struct h2_block *block, bool is_last)
 {
     if (block->error.status == 0 && block->kind == H2_BLOCK_REQUEST) {
         end_request(block, is_last);
     } else if (block->error.status == 0 && block->kind == H2_BLOCK_RESPONSE) {
         end_response(block, is_last);
+    } else if (block->error.status == 0) {
+        end_trailers(block, is_last);
     }
     return block->error.status == 0;
 }

@@ -2,7 +2,7 @@
  * h2_head - turns an HTTP/2 header block into an http_head or an error, and tells which fields of
  * an http_head go into one (RFC 9113 8.2, 8.3). Pure; knows nothing of frames and compression.
  *
- * Everything is checked here, whatever the library has checked: what is accepted can be written as
+ * Everything is checked here, and of requests nowhere else: what is accepted can be written as
  * HTTP/1 without becoming a different message.
  */
 #ifndef LARDER_HTTP_H2_HEAD_H
@@ -39,8 +39,9 @@ void h2_block_begin(struct h2_block *block, enum h2_block_kind kind, struct aren
 /* Adds a field; copies it. After an error the rest is only counted. */
 void h2_block_add(struct h2_block *block, struct span name, struct span value);
 
-/* Ends the block; `is_last`: no body follows. True: block->head is valid. False: see block->error:
- * status 400 or 502 (malformed, a stream error), or 414 or 431 (too large, may be answered). */
+/* Ends the block; `is_last`: nothing of the message follows. True: block->head is valid. False: see
+ * block->error: status 400 or 502 (malformed, a stream error), or 414 or 431 (too large, may be
+ * answered). */
 bool h2_block_end(struct h2_block *block, bool is_last);
 
 /* Does it exceed the limit that the peer was told, by so much that it must be an attack? */

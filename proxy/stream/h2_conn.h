@@ -120,6 +120,7 @@ struct h2_stream {
     size_t counted;   /* bytes of memory counted in base/memory.h */
     size_t owed;      /* bytes that the owner took before it paused, for which the window was not
                          reopened so far */
+    uint64_t awaited; /* if is_announced: bytes of the request's body that are still to come */
     uint64_t in_since, out_since; /* loop time of the last progress in each direction */
     uint64_t in_seen;             /* received bytes since then, too few to count as progress */
     struct pace_in in_pace;

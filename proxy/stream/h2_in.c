@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/memory.h"
+#include "http/priority.h"
 
 /* ---- header blocks ---- */
 
@@ -100,28 +101,30 @@ void h2_in_field(struct h2 *h2, struct span name, struct span value)
 
 /* RFC 9218 10: responses to requests without a priority are sent in turns, so that a small one is
  * not stuck behind a large one. */
-static void set_turns(struct h2 *h2, const struct h2_stream *stream, const struct http_head *head)
+static void set_priority(struct h2 *h2, const struct h2_stream *stream,
+                         const struct http_head *head)
 {
-    const nghttp2_extpri in_turns = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
+    struct priority said = {.urgency = PRIORITY_DEFAULT, .incremental = true};
 
-    if (!fields_has(&head->fields, FIELD_PRIORITY)) {
-        nghttp2_session_change_extpri_stream_priority(h2->session, stream->id, &in_turns, 0);
-    }
+    priority_read(&head->fields, &said);
+    const nghttp2_extpri priority = {.urgency = said.urgency, .inc = said.incremental};
+    nghttp2_session_change_extpri_stream_priority(h2->session, stream->id, &priority, 0);
 }
 
 static void take_request(struct h2 *h2, struct h2_stream *stream, const struct http_head *head)
 {
     h2->has_taken = true;
-    set_turns(h2, stream, head);
+    set_priority(h2, stream, head);
     stream->method = head->method;
     stream->is_extended = head->upgrade;
-    /* Content-Length: 0 may also occur on a tunnel */
-    stream->is_announced = head->content_length > 0;
     if (head->upgrade) {
         stream->method = METHOD_CONNECT; /* the method in the HTTP/2 request */
     }
     if (stream->method == METHOD_CONNECT) {
         stream->in = H2_IN_HOLD; /* the initial state of a tunnel */
+    } else if (head->content_length >= 0) {
+        stream->is_announced = true;
+        stream->awaited = (uint64_t)head->content_length;
     }
     h2->events->on_stream(h2->owner, &stream->stream);
     stream->is_detached = false;
@@ -238,11 +241,27 @@ static void hand_on(struct h2_stream *stream, struct span bytes)
     }
 }
 
+/* RFC 9113 8.1.1: the request is malformed, as its body has not the announced length. */
+static void refuse_length(struct h2_stream *stream)
+{
+    h2_reset(stream, NGHTTP2_PROTOCOL_ERROR, ERR_SYNTAX);
+}
+
+static void count_announced(struct h2_stream *stream, size_t len)
+{
+    if (stream->is_announced && len > stream->awaited) {
+        refuse_length(stream);
+    } else if (stream->is_announced) {
+        stream->awaited -= len;
+    }
+}
+
 void h2_in_data(struct h2_stream *stream, struct span bytes)
 {
     struct h2 *h2 = stream->h2;
     bool takes = stream->in == H2_IN_BODY || stream->in == H2_IN_RAW;
 
+    count_announced(stream, bytes.len);
     if (!stream->is_announced ||
         pace_has_come(&stream->in_seen, bytes.len, h2->settings->times.body_ms)) {
         stream->in_since = loop_now_ms(h2->loop);
@@ -271,6 +290,10 @@ static void finish_in(struct h2_stream *stream)
 /* END_STREAM has arrived, possibly with the head itself. */
 void h2_in_end(struct h2_stream *stream)
 {
+    if (stream->is_announced && stream->awaited > 0) {
+        refuse_length(stream);
+        return;
+    }
     stream->has_ended = true;
     h2_make_ready(stream);
 }

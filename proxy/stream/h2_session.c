@@ -361,6 +361,8 @@ static nghttp2_option *options_for(enum h2_role role)
     nghttp2_option_set_max_send_header_block_length(option, BLOCK_MAX);
     hear_of_unknown(option);
     if (role == H2_SERVER) {
+        /* Requests are checked in http/h2_head.c and h2_in.c. */
+        nghttp2_option_set_no_http_messaging(option, 1);
         nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
     }
     return option;

@@ -285,6 +285,15 @@ def urgent_overtakes(bench):
               f"small and urgent before large: {others} {last}, {after} bytes after them")
 
 
+def less_urgent_waits(bench):
+    with slow_reader(bench) as conn:
+        large = first_of(conn, "/huge", "u=1")
+        behind = conn.request("/large", more=[("priority", "u=7")])
+        last = min(ends(conn, large, behind))
+        early = sum(n for which, n in conn.order[:last] if which == behind)
+        check(early == 0, f"{early} bytes of what is less urgent came first")
+
+
 def incremental_share(bench):
     with slow_reader(bench) as conn:
         streams = [conn.request("/huge", more=[("priority", "u=3, i")]) for _ in range(2)]
@@ -432,7 +441,7 @@ def main():
     with started() as bench:
         play(bench, (heads_that_wait, a_pause_at_the_end_of_what_came, paused_streams,
                      stalled_downloads, stalled_upload, abandoned, reset_while_paused,
-                     urgent_overtakes, incremental_share, update_changes_the_order,
+                     urgent_overtakes, less_urgent_waits, incremental_share, update_changes_the_order,
                      large_in_the_table), only)
     with started("--set", "limits.head=64KiB") as bench:
         play(bench, (responses_nobody_reads,), only)

@@ -243,6 +243,7 @@ Test(h2_head, trailers_rfc9113_8_1)
     cr_expect(span_eq(block.head.fields.at[0].name, SPAN("x-sum")));
     cr_assert(!read_block(H2_BLOCK_TRAILERS, true, FIELDS(":path=/")));
     cr_assert(!read_block(H2_BLOCK_TRAILERS, true, FIELDS("connection=close")));
+    cr_assert(!read_block(H2_BLOCK_TRAILERS, false, FIELDS("x-sum=1")), "more follows");
 }
 
 Test(h2_head, what_goes_out_rfc9113_8_2_2)
