@@ -178,7 +178,7 @@ class Stream:
 class Connection:
     """`auto`: SETTINGS and PING are acknowledged and windows opened again as data comes."""
 
-    def __init__(self, port, *pairs, preface=True, auto=True, receive_buffer=None, timeout=15):
+    def __init__(self, port, *pairs, preface=True, auto=True, receive_buffer=None, timeout=raw.PATIENCE):
         self.socket = raw.connect(port, timeout, receive_buffer)
         self.auto = auto
         self.timeout = timeout

@@ -116,14 +116,14 @@ class Bench:
         return (f"{self.used() - before} bytes, {held.open} requests at the origin, "
                 f"{metrics['fetches_open']} fetches, {metrics['clients_open']} clients, {purposes}")
 
-    def is_quiet(self, before, clients=0, seconds=15):
+    def is_quiet(self, before, clients=0, seconds=raw.PATIENCE):
         """Soon nothing is left of what was done."""
         return eventually(lambda: self.metrics()["fetches_open"] == 0 and held.open == 0
                           and self.metrics()["clients_open"] <= clients
                           and self.used() <= before + SLACK, seconds)
 
 
-def eventually(holds, seconds=15):
+def eventually(holds, seconds=raw.PATIENCE):
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:

@@ -16,14 +16,20 @@ import larder
 import raw
 
 check = raw.Checks()
-CASES = []
+CASES, HASTY = [], []
 LARGE = bytes(range(256)) * 4096  # 1 MiB
-IDLE_MS = 1500
 
 
 def case(function):
     CASES.append(function)
     return function
+
+
+def hasty(function):
+    """What waits for the proxy's patience to end is played with one that has little: where nothing is
+    late, a slow client must not be told that it is."""
+    HASTY.append(function)
+    return case(function)
 
 
 def add(title, run):
@@ -104,7 +110,7 @@ def serve(conn, head, rest):
     elif path == "/slow":
         conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 10\r\n\r\n12345")
         slow_is_asked.set()
-        slow_may_end.wait(20)
+        slow_may_end.wait(raw.PATIENCE)
         conn.sendall(b"67890")
     elif path == "/connection":
         answer(conn, b"x", b"Connection: close, x-hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\n"
@@ -214,32 +220,40 @@ def run_case(function, proxy, origin, echo):
     slow_may_end.set()
 
 
-def main(last=None):
-    """`last(proxy, origin, witness)` ends the proxy itself, when all cases have been."""
+def started(store, head, idle):
+    """A proxy that waits so long for a head, and for a request."""
     program = str(pathlib.Path(sys.argv[1]) / "proxy" / "larder-proxy")
     larder.need(program)
+    proxy = larder.Proxy(program, store, "--store-size", "64MiB", "--workers",
+                         os.environ.get("LARDER_WORKERS", "1"), "--connect-ports",
+                         "443,1024-65535", "--set", "limits.head=16KiB", "--set",
+                         "limits.target=2KiB", "--set", f"timeouts.client-head={head}", "--set",
+                         f"timeouts.client-idle={idle}", "--set", "timeouts.client-body=20s")
+    proxy.start()
+    return proxy
+
+
+def main(last=None):
+    """`last(proxy, origin, witness)` ends the proxy itself, when all cases have been."""
     only = sys.argv[2:]
     origin = raw.Origin(serve)
     echo = f"127.0.0.1:{echo_server()}"
     with tempfile.TemporaryDirectory() as store:
-        proxy = larder.Proxy(program, store + "/store", "--store-size", "64MiB", "--workers",
-                             os.environ.get("LARDER_WORKERS", "1"), "--connect-ports",
-                             "443,1024-65535", "--set", "limits.head=16KiB", "--set",
-                             "limits.target=2KiB", "--set", "timeouts.client-head=500ms", "--set",
-                             f"timeouts.client-idle={IDLE_MS}ms", "--set", "timeouts.client-body=20s")
-        proxy.start()
+        patient = started(f"{store}/patient", "1min", "1min")
+        impatient = started(f"{store}/hasty", "500ms", "1500ms") if HASTY else None
         for function in CASES:
             if only and not any(word in function.__name__ for word in only):
                 continue
+            proxy = impatient if function in HASTY else patient
             run_case(function, proxy, origin, echo)
             CURRENT[0] = "beside " + function.__name__
             with connection(proxy, origin, echo) as witness:
                 lives(witness)
         if last:
             CURRENT[0] = last.__name__
-            with connection(proxy, origin, echo) as witness:
+            with connection(patient, origin, echo) as witness:
                 lives(witness)
-                last(proxy, origin, witness)
-        else:
-            check(proxy.stop(), "it leaves by itself")
+                last(patient, origin, witness)
+        for proxy in (impatient, None if last else patient):
+            check(proxy is None or proxy.stop(), "it leaves by itself")
     check.end()

@@ -69,7 +69,8 @@ class Mind:
         self.rng, self.lawful, self.proxy = rng, lawful, proxy
         pairs = [(h2.INITIAL_WINDOW_SIZE, rng.choice((100, 5000, 65535, 1 << 20)))]
         self.conn = h2.Connection(proxy.port, *rng.choice((pairs, [])),
-                                  receive_buffer=rng.choice((None, 4096)), timeout=30)
+                                  receive_buffer=rng.choice((None, 4096)),
+                                  timeout=raw.PATIENCE if lawful else 5)  # nothing is owed to these
         self.conn.authority = f"127.0.0.1:{origin.port}"
         self.expected = {}
         self.reset = set()
@@ -250,7 +251,8 @@ def metrics(proxy):
 
 def ends(proxy):
     """Soon nobody is there any more, and nothing is asked."""
-    for _ in range(1000):
+    end = time.monotonic() + raw.PATIENCE
+    while time.monotonic() < end:
         now = metrics(proxy)
         if now["clients_open"] == 0 and now["fetches_open"] == 0:
             return True

@@ -255,7 +255,7 @@ def message(conn, data):
 def told(scene, lie):
     """Over HTTP/1: the lie, and behind it on the same connection an honest request."""
     method = "HEAD" if lie.startswith("head") else "GET"
-    with raw.connect(scene.proxy.port, 30) as conn:
+    with raw.connect(scene.proxy.port) as conn:
         conn.sendall(f"{method} /lie/{lie} HTTP/1.1\r\nHost: lies.test\r\n\r\n"
                      f"GET /small/{lie} HTTP/1.1\r\nHost: lies.test\r\n\r\n".encode())
         if method == "HEAD":
@@ -293,7 +293,7 @@ def retold(scene, lie):
 
 def slow_beside(scene):
     """One connection to the origin: what stands still on it stops nobody."""
-    with raw.connect(scene.proxy.port, 30, receive_buffer=65536) as slow:
+    with raw.connect(scene.proxy.port, receive_buffer=65536) as slow:
         slow.sendall(b"GET /huge HTTP/1.1\r\nHost: lies.test\r\nConnection: close\r\n\r\n")
         head, rest = raw.until_head(slow)
         check(b" 200 " in head, f"{head}")

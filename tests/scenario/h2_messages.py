@@ -15,7 +15,7 @@ import h2  # noqa: E402
 import larder  # noqa: E402
 import raw  # noqa: E402
 from h2_cases import (  # noqa: E402
-    add, case, check, lives, main, metric, name, refused, resets, simple, slow_may_end, without)
+    add, case, check, hasty, lives, main, metric, name, refused, resets, simple, slow_may_end, without)
 
 
 # ---- 8.1: messages ----
@@ -164,7 +164,7 @@ def rfc9113_8_1_1_a_malformed_request_says_nothing_to_the_origin(conn):
     check(metric(conn, "bad_heads_total") - before == 3, "each is counted")
 
 
-@case
+@hasty
 def rfc9113_8_1_1_a_malformed_request_does_not_end_the_connection_later(conn):
     """Its header block is not one that the client is late with."""
     stream = conn.request("/slow")

@@ -36,7 +36,7 @@ class Serving(h2.Connection):
 
     def __init__(self, conn, origin):  # noqa: super() would connect
         self.socket, self.origin = conn, origin
-        self.auto, self.timeout = True, 15
+        self.auto, self.timeout = True, raw.PATIENCE
         self.inflater = h2.Inflater()
         self.buffer = bytearray()
         self.streams, self.frames, self.order, self.goaways, self.pings = {}, [], [], [], []

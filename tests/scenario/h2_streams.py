@@ -11,7 +11,7 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import h2  # noqa: E402
 from h2_cases import (  # noqa: E402
-    add, case, check, connection, goes, lives, main, name, open_raw, simple, slow_may_end)
+    add, case, check, connection, goes, hasty, lives, main, name, open_raw, simple, slow_may_end)
 
 
 # ---- RFC 9113 3.4: the preface ----
@@ -306,13 +306,13 @@ def rfc9218_7_1_priority_update_cut_short(conn):
 
 # ---- the end ----
 
-@case
+@hasty
 def rfc9113_9_1_an_idle_connection_is_told_to_go(conn):
     lives(conn)
     check(conn.end() == h2.NO_ERROR and conn.closed == "fin", f"{conn.goaways} {conn.closed}")
 
 
-@case
+@hasty
 def rfc9113_9_1_a_connection_that_says_nothing_is_left(conn):
     with open_raw(conn.proxy, h2.PREFACE[:20]) as other:
         other.end()
@@ -322,7 +322,7 @@ def rfc9113_9_1_a_connection_that_says_nothing_is_left(conn):
         check(other.closed, "a preface alone")
 
 
-@case
+@hasty
 def rfc9113_4_3_a_block_that_never_ends(conn):
     conn.sync()
     conn.headers(simple(conn), flags=0)

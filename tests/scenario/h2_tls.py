@@ -34,7 +34,7 @@ class Secure(h2.Connection):
         context.set_alpn_protocols(list(alpn))
         connect = raw.connect
         try:
-            raw.connect = lambda *how: context.wrap_socket(connect(port, 15),
+            raw.connect = lambda *how: context.wrap_socket(connect(port, raw.PATIENCE),
                                                            server_hostname="localhost")
             super().__init__(port, preface=preface)
         finally:
