@@ -106,7 +106,7 @@ zones:
             out[0] if out else "", str(out))
 
     def states(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/status", timeout=30) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/status", timeout=PATIENCE) as page:
             return {row["name"]: row for row in json.load(page)["replicas"]}
 
     def run(self, *words):
@@ -157,7 +157,7 @@ def health(w):
     until("failover", lambda: w.ask("fail") == "nyc")
     w.replicas["nyc"].dead = True
     until("failover to the next", lambda: w.ask("fail") == "sin")
-    expect("its reason", "not ready", w.states()["nyc"]["reason"])
+    until("its reason", lambda: w.states()["nyc"]["reason"] == "not ready")
     w.replicas["nyc"].dead = False
     until("and back", lambda: w.ask("fail") == "nyc")
 

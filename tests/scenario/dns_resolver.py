@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The resolver of larder-dns, its redirection and its explanations: dns_resolver.py BUILD
 
-Upstream is a name server of this process, which answers by the name it is asked for: a count of
-its questions, slowly, never, with what no client must see, or with records by the hundred.
+Upstream is a name server of this process, which answers by the name it is asked for: at once,
+slowly, never, with what no client must see, or with records by the hundred.
 """
 import atexit
 import http.server
@@ -112,7 +112,7 @@ class Upstream:
             return [(name, 1, 300, socket.inet_aton(ORIGIN))]
         if "private" in name or name.endswith("inside.example"):
             return [(name, 1, 300, bytes([10, 1, 2, 3]))]
-        return [(name, 1, 300, bytes([192, 0, 2, 1 + self.count(name) % 200]))]
+        return [(name, 1, 300, bytes([192, 0, 2, 2]))]
 
     def answer(self, packet, udp):
         """None: no answer."""
@@ -222,8 +222,9 @@ def check_answers(server, upstream):
     expect("a name of others is resolved", "192.0.2.2" in text and "NOERROR" in text, text)
     expect("its case is kept", "One.Example.ORG." in text, text)
     expect("the header's bits", flags_of(text) == ["qr", "rd", "ra"], text)
+    asked = upstream.count("one.example.org")  # more than once where the first answer was late
     expect("from the cache", server.short("one.example.org") == ["192.0.2.2"] and
-           upstream.count("one.example.org") == 1, upstream.count("one.example.org"))
+           upstream.count("one.example.org") == asked, (asked, upstream.count("one.example.org")))
     ttl = until(lambda: int(server.dig("+noall", "+answer", "one.example.org").split()[1]),
                 lambda ttl: ttl < 300)
     expect("its time to live counts down", 200 < ttl < 300, ttl)
@@ -331,6 +332,7 @@ def check_half_close(server, upstream):
 
 
 def check_reload(server, upstream):
+    asked = upstream.count("one.example.org")
     conn = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     conn.bind(("127.0.0.5", 0))
     conn.settimeout(PATIENCE)
@@ -342,7 +344,7 @@ def check_reload(server, upstream):
     expect("a reload", until(lambda: server.short("extra.ours.example"),
                              lambda got: got == ["192.0.2.2"]) == ["192.0.2.2"])
     expect("keeps the cache", server.short("one.example.org") == ["192.0.2.2"] and
-           upstream.count("one.example.org") == 1)
+           upstream.count("one.example.org") == asked)
     server.write(extra=3, outstanding=99)
     server.process.send_signal(1)
     until(lambda: server.short("extra.ours.example"), lambda got: got == ["192.0.2.3"])
@@ -468,7 +470,8 @@ class Root:
 
 
 def check_floods(build, folder, upstream):
-    server = Server(build, folder, forward(upstream.port), outstanding=20, per_client=15, timeout="400ms")
+    # A slow machine, too, reads all that is sent at once before the first of it is given up.
+    server = Server(build, folder, forward(upstream.port), outstanding=20, per_client=15, timeout="3s")
     peers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
     for n, peer in enumerate(peers):
         peer.bind((f"127.0.0.{6 + n}", 0))
@@ -480,19 +483,22 @@ def check_floods(build, folder, upstream):
     while len(codes) < 60:
         codes.append(peers[0].recv(4096)[3] & 15)
     expect("whoever waits too long is told", codes == [2] * 60, codes)
-    expect("one client cannot have all", server.metric("resolver_client_limited_total") +
-           server.metric("unresolved_total") >= 45)
-    asked = sum(upstream.count(f"never.{n}.example.org") > 0 for n in range(60))
+    refused = until(lambda: server.metric("resolver_client_limited_total") +
+                    server.metric("unresolved_total"), lambda count: count >= 45)
+    expect("one client cannot have all", refused >= 45, refused)
+    asked = until(lambda: sum(upstream.count(f"never.{n}.example.org") > 0 for n in range(60)),
+                  lambda count: count > 0)
     expect("no more than its part was asked", 0 < asked <= 15, asked)
     peers[1].send(tcp_query(99, "three.example.org")[2:])
     answer = peers[1].recv(4096)
     expect("others are served meanwhile", answer[3] & 15 == 0, answer)
     for n in range(60):
         peers[1].send(tcp_query(n, f"never.{n + 100}.example.org")[2:])
+    some = until(lambda: server.metric("resolver_open_questions"), lambda count: count > 0)
     codes = [peers[1].recv(4096)[3] & 15 for _ in range(60)]
     expect("nor can all have more than there is", codes == [2] * 60, codes)
-    count = server.metric("resolver_open_questions")
-    expect("as the limit says", 0 < count <= 20, count)
+    all_of_them = server.metric("resolver_open_questions")
+    expect("as the limit says", 0 < some <= 20 and all_of_them <= 20, (some, all_of_them))
     expect("authoritative answers do not wait", server.short("extra.ours.example") == ["192.0.2.1"])
     server.close()
 
