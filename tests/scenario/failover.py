@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.parse
 import urllib.request
 
@@ -113,6 +114,7 @@ class Lab:
     def __init__(self, program, origins, config, url, host, *options):
         self.origins, self.url, self.host = origins, url, host
         self.said = ""  # in Cache-Status, by the last response
+        self.asked = 0
         self.state = tempfile.TemporaryDirectory(prefix="larder-failover-")
         file = pathlib.Path(self.state.name) / "proxy.yaml"
         file.write_text(config, encoding="ascii")
@@ -136,12 +138,19 @@ class Lab:
         fields += f"Content-Length: {len(body)}\r\n" if body else ""
         request = f"{method} {self.url}{path} HTTP/1.1\r\n{fields}\r\n".encode() + body
         data, _ = raw.ask(self.proxy.port, request, timeout=60, half_close=False)
+        self.asked += 1
         self.said = re.search(rb"Cache-Status: [^;]*; (.*)\r\n", data)[1].decode()
         return raw.statuses(data), [len(origin.heads) - n for origin, n in zip(self.origins, before)]
 
     def admin(self, path):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.proxy.admin}{path}") as got:
             return got.read().decode()
+
+    def settle(self):
+        """Until all that were answered are recorded and counted, which is done behind the answer."""
+        end = time.monotonic() + raw.PATIENCE
+        while self.counted("larder_requests_total") != self.asked and time.monotonic() < end:
+            time.sleep(0.01)
 
     def last(self, path="/x"):
         """What the proxy recorded about the last request for it."""
@@ -228,10 +237,12 @@ def stale(of):
         dumb.set()
         check(lab.ask() == ([200], [1]), "it stands in for an origin that is silent")
         check(re.fullmatch(r"fwd=stale; ttl=-\d+; detail=stale-if-error", lab.said), f"for one asked: {lab.said}")
+        lab.settle()
         hits = lab.counted("larder_hits_total")
         for _ in range(3):
             check(lab.ask() == ([200], [0]), "and nobody waits for that any more")
             check(re.fullmatch(r"hit; ttl=-\d+; detail=origin-silent", lab.said), f"for one not asked: {lab.said}")
+        lab.settle()
         last = lab.last()
         check((last["outcome"], last["reason"], last["fwd"], last["collapsed"]) ==
               ("stale", "origin-silent", None, False), f"recorded: {last}")
