@@ -252,7 +252,7 @@ def bodies(world, origin):
 def tunnels(world, echo):
     target = b"127.0.0.1:%d" % echo
     for user, password, wanted in (("anna", "password", 200), ("anna", "no", 407)):
-        with raw.connect(world.port, 30) as conn:
+        with raw.connect(world.port) as conn:
             conn.sendall(b"CONNECT %s HTTP/1.1\r\nHost: a\r\n%s\r\n\r\nearly" %
                          (target, auth(user, password)))
             head, rest = raw.until_head(conn)

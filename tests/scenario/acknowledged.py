@@ -103,7 +103,7 @@ class Client(threading.Thread):
 
     def ask(self, method, path, fields, body=None):
         if self.connection is None:
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         self.connection.request(method, self.base + path, body=body, headers=fields)
 
     def answer(self):

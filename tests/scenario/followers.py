@@ -51,7 +51,7 @@ class Scene:
         known = re.search(b"\r\nIf-None-Match: ([^\r]*)", head, re.I)
         if known:
             self.conditional += 1
-            self.may_confirm.wait(20)
+            self.may_confirm.wait(raw.PATIENCE)
         same = known and known[1] == tag
         old = b"" if known or path in RELOAD else b"Age: 100\r\n"  # stale as it comes
         conn.sendall(b"HTTP/1.1 %b\r\nCache-Control: %b\r\nETag: %b\r\n%bContent-Length: %d\r\n\r\n%b"
@@ -83,7 +83,9 @@ class Scene:
         check(self.conditional == 1, f"{path}: it is being validated")
         for number in range(2, 2 + FOLLOWERS):
             conns[f"user {number}"] = self.ask(path, f"user {number}")
-        time.sleep(0.3)
+        for _ in range(2):  # the only worker has been at all of these by now
+            answer, _ = raw.ask(self.proxy.port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            check(answer.startswith(b"HTTP/1.1 4"), f"nothing for {answer[:80]}")
         self.may_confirm.set()
         for who, conn in conns.items():
             got = raw.until_end(conn)[0]
