@@ -118,18 +118,18 @@ def ends():
 
 def closes():
     server = Server()
-    got = run(server.port, "--connections", 2, "--seconds", 0.5, "--close")
+    got = run(server.port, "--connections", 2, "--seconds", 2, "--close")
     check(got["requests"] > 2 and server.connections >= got["requests"], f"{got}")
 
 
 def tunnels():
     server = Server()
-    got = run(server.port, "--connections", 3, "--seconds", 0.5, "--connect", "origin:443")
+    got = run(server.port, "--connections", 3, "--seconds", 2, "--connect", "origin:443")
     check(got["requests"] > 3 and got["errors"] == 0, f"{got}")
     check(server.tunnels == ["origin:443"] * 3, f"{server.tunnels}")
     # A proxy that would answer what comes after its refusal as its own: that is no tunnel.
     server = Server(tunnel=False)
-    got = run(server.port, "--connections", 3, "--seconds", 0.5, "--connect", "origin:443")
+    got = run(server.port, "--connections", 3, "--seconds", 2, "--connect", "origin:443")
     check(got["requests"] == 0 and got["errors"] > 2 and server.asked == 0, f"{got}")
 
 
@@ -147,7 +147,7 @@ def meets():
     server.answers_each = 3
     for options in (("--rate", 50), ()):
         before = server.asked
-        got = run(server.port, "--connections", 2, "--seconds", 1, *options)
+        got = run(server.port, "--connections", 2, "--seconds", 2, *options)
         check(got["errors"] == 0 and got["requests"] > 6, f"{options}: {got}")
         check(got["requests"] <= server.asked - before <= got["requests"] + 2,
               f"{server.asked - before} asked: {got}")

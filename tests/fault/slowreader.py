@@ -223,7 +223,8 @@ def read_slowly(proxy, base, path, plan, enough):
 
 def settle(proxy, what):
     """Waits until what `what` says of the store holds."""
-    for _ in range(600):
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
         (folder,) = answer_of(proxy, "/store")["directories"]
         if what(folder):
             return folder
