@@ -32,6 +32,7 @@ struct ip *exchange_peer(struct exchange *x)
     return &x->peer;
 }
 
+/* `linked`: the exchange receives the events of the fetch, and sends it the request's body. */
 static struct fetch_order order_of(struct exchange *x, struct flight *flight, bool linked)
 {
     return (struct fetch_order){
@@ -61,12 +62,26 @@ static void start(struct exchange *x, const struct fetch_order *order)
     fetch_start(order);
 }
 
-void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool linked,
-                    const struct claim *claim)
+static void fetch_shared(struct exchange *x, struct flight *flight)
+{
+    struct fetch_order order = order_of(x, flight, true);
+
+    start(x, &order);
+}
+
+static void fetch_alone(struct exchange *x, struct flight *flight)
+{
+    struct fetch_order order = order_of(x, flight, true);
+
+    order.shared = false;
+    start(x, &order);
+}
+
+void exchange_fetch_piece(struct exchange *x, struct flight *flight, const struct claim *claim,
+                          bool linked)
 {
     struct fetch_order order = order_of(x, flight, linked);
 
-    order.shared = shared;
     order.claim = claim;
     start(x, &order);
 }
@@ -82,7 +97,7 @@ enum exchange_state exchange_go_alone(struct exchange *x)
     flight_set_mark(flight, x->lookup.mark);
     object_unref(&x->lookup.object);
     x->lookup.lead = false;
-    exchange_fetch(x, flight, false, true, NULL);
+    fetch_alone(x, flight);
     flight_unref(&flight);
     return EX_AWAIT;
 }
@@ -135,7 +150,7 @@ static enum exchange_state act(struct exchange *x, enum cache_result result)
         refresh(x);
         return exchange_deliver(x, take_found(x), true);
     case CACHE_LEAD:
-        exchange_fetch(x, x->lookup.member.flight, true, true, NULL);
+        fetch_shared(x, x->lookup.member.flight);
         return EX_AWAIT;
     case CACHE_FOLLOW:
         return EX_AWAIT;

@@ -181,7 +181,7 @@ static void fetch_piece(struct exchange *x, const struct claim *claim, bool link
         exchange_drop_fetch(x);
         flight_join(flight, &x->lookup.member, true, (struct waker){exchange_wake_flight, x});
     }
-    exchange_fetch(x, flight, true, linked, claim);
+    exchange_fetch_piece(x, flight, claim, linked);
     flight_unref(&flight);
 }
 

@@ -171,10 +171,10 @@ void exchange_record(struct exchange *x);
 
 /* Where to note the origin's address. */
 struct ip *exchange_peer(struct exchange *x);
-/* Starts a fetch. `linked`: the exchange receives its events. `claim` is taken over; may be
- * NULL. */
-void exchange_fetch(struct exchange *x, struct flight *flight, bool shared, bool linked,
-                    const struct claim *claim);
+/* Starts to fetch a claimed piece. `linked`: the exchange receives the events of the fetch. `claim`
+ * is taken over. */
+void exchange_fetch_piece(struct exchange *x, struct flight *flight, const struct claim *claim,
+                          bool linked);
 /* Starts a fetch for this request only. */
 enum exchange_state exchange_go_alone(struct exchange *x);
 
