@@ -214,15 +214,27 @@ void hop_say_https(struct http_fields *fields)
 static bool is_place(const struct http_field *field)
 {
     static const struct span names[] = {
-        SPAN_INIT("Front-End-Https"),      SPAN_INIT("X-Forwarded-Path"),
-        SPAN_INIT("X-Forwarded-Protocol"), SPAN_INIT("X-Forwarded-Uri"),
-        SPAN_INIT("X-HTTP-Host-Override"), SPAN_INIT("X-HTTP-Method-Override"),
-        SPAN_INIT("X-Url-Scheme"),         SPAN_INIT("X-Forwarded-Host"),
-        SPAN_INIT("X-Forwarded-Scheme"),   SPAN_INIT("X-Forwarded-Port"),
-        SPAN_INIT("X-Forwarded-Prefix"),   SPAN_INIT("X-Forwarded-Server"),
-        SPAN_INIT("X-Forwarded-Ssl"),      SPAN_INIT("X-Host"),
-        SPAN_INIT("X-Original-Host"),      SPAN_INIT("X-Original-URL"),
+        SPAN_INIT("Front-End-Https"),
+        SPAN_INIT("X-Forwarded-Path"),
+        SPAN_INIT("X-Forwarded-Protocol"),
+        SPAN_INIT("X-Forwarded-Uri"),
+        SPAN_INIT("X-HTTP-Host-Override"),
+        SPAN_INIT("X-HTTP-Method-Override"),
+        SPAN_INIT("X-Url-Scheme"),
+        SPAN_INIT("X-Forwarded-Host"),
+        SPAN_INIT("X-Forwarded-Scheme"),
+        SPAN_INIT("X-Forwarded-Port"),
+        SPAN_INIT("X-Forwarded-Prefix"),
+        SPAN_INIT("X-Forwarded-Server"),
+        SPAN_INIT("X-Forwarded-Ssl"),
+        SPAN_INIT("X-Host"),
+        SPAN_INIT("X-HTTP-Method"),
+        SPAN_INIT("X-Method-Override"),
+        SPAN_INIT("X-Original-Host"),
+        SPAN_INIT("X-Original-URI"),
+        SPAN_INIT("X-Original-URL"),
         SPAN_INIT("X-Rewrite-URL"),
+        SPAN_INIT("X-Scheme"),
     };
 
     if (field->id != FIELD_OTHER) {

@@ -275,7 +275,8 @@ Test(hop, what_says_a_place_is_known_by_any_spelling)
         "X-Forwarded-Uri", "X-HTTP-Host-Override", "X-FORWARDED-PROTO",  "X-HTTP-Method-Override",
         "X-Url-Scheme",    "x-forwarded-host",     "X-Forwarded-Scheme", "X-Forwarded-Port",
         "X-Original-URL",  "X-Forwarded-Prefix",   "X-Forwarded-Server", "X-Forwarded-Ssl",
-        "x-hOST",          "X-Original-Host",      "X-Rewrite-URL",
+        "x-hOST",          "X-Original-Host",      "X-Rewrite-URL",      "X-HTTP-Method",
+        "X-Original-Uri",  "X-Method-Override",    "X-Scheme",
     };
     static const char *const stay[] = {"X-Forwarded-For", "X-Hosts", "Host", "Front-End", "Accept"};
 
