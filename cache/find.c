@@ -146,7 +146,9 @@ static size_t find_selected(struct cache *cache, const struct cache_query *query
     return count;
 }
 
-/* Chooses the most recent one (RFC 9111 4), and gives the others back. */
+/* Chooses the most recent one (RFC 9111 4), and gives the others back. Of those dated in the same
+ * second, and received in the same, it is the first that is chosen: so the newest specification,
+ * found last, is named first. */
 static size_t choose(struct found *found, size_t count)
 {
     struct policy_stored stored[OBJECT_VARY_MAX];
@@ -155,10 +157,10 @@ static size_t choose(struct found *found, size_t count)
         return 0;
     }
     for (size_t i = 0; i < count; i++) {
-        const struct object *object = found[i].object;
+        const struct object *object = found[count - 1 - i].object;
         stored[i] = (struct policy_stored){&object->fields, &object->freshness, true};
     }
-    size_t chosen = (size_t)policy_choose(stored, count);
+    size_t chosen = count - 1 - (size_t)policy_choose(stored, count);
     for (size_t i = 0; i < count; i++) {
         if (i != chosen) {
             object_unref(&found[i].object);

@@ -65,6 +65,11 @@ cases("language-weights", variant("Accept-Language", "Accept-Language: en;q=0.5,
       miss(ask=("Accept-Language: en;q=0.8, de;q=0.5",)),
       hit(ask=("Accept-Language: de;q=0.8, en;q=0.5",), text=1))
 
+# Both are for the third request, and dated in the same second: what came last is more recent.
+cases("same-second", miss(LONG, "Vary: Foo", "Date: @+0", ask=("Foo: 1", "Bar: a")),
+      miss(LONG, "Vary: Bar", "Date: @+0", ask=("Foo: 2", "Bar: a")),
+      hit(ask=("Foo: 1", "Bar: a"), text=2))
+
 # A 304 that changes Vary: what it confirms no longer says for whom it is (RFC 9111 4.1).
 cases("changed-by-304", miss("Cache-Control: max-age=0", 'ETag: "a"', ask=("Foo: 1",)),
       valid(LONG, "Vary: Foo", 'ETag: "a"', ask=("Foo: 1",), text=1), miss(ask=("Foo: 2",)))
