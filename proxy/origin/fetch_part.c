@@ -226,7 +226,7 @@ enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head
     return PIECE_OTHER;
 }
 
-bool fetch_take_piece(struct fetch *fetch)
+bool fetch_take_piece(struct fetch *fetch, int status)
 {
     enum reason why;
 
@@ -237,7 +237,7 @@ bool fetch_take_piece(struct fetch *fetch)
     if (fetch->object == NULL) {
         return false;
     }
-    fetch_note(fetch, 206, why);
+    fetch_note(fetch, status, why);
     fetch->waiting = false;
     flight_publish(fetch->flight, fetch->claim.base);
     fetch_post(fetch); /* all followers may have left before the head arrived */
@@ -319,7 +319,7 @@ bool fetch_take_first_part(struct fetch *fetch, const struct http_head *response
     if (!cache_admit_partial(cache, &admission, fetch->flight, range, &fetch->claim, &why)) {
         return false;
     }
-    return fetch_take_piece(fetch);
+    return fetch_take_piece(fetch, response->status);
 }
 
 /* ---- a whole response ---- */

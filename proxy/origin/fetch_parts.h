@@ -270,7 +270,7 @@ enum piece_answer {
 };
 enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head *response);
 /* Begins to receive the piece. False: it was fetched otherwise meanwhile. */
-bool fetch_take_piece(struct fetch *fetch);
+bool fetch_take_piece(struct fetch *fetch, int status);
 /* Gives a claim, if there is one, back because the origin fails. The origin asks for a pause of
  * `wish_ms`; 0: it says nothing. */
 void fetch_give_back(struct fetch *fetch, uint64_t wish_ms);

@@ -177,7 +177,7 @@ static bool took_piece(struct fetch *fetch, const struct http_head *response)
     switch (fetch_piece_answer(fetch, response)) {
     case PIECE_COMES:
         fetch_set_state(fetch, FETCH_BODY);
-        if (!fetch_take_piece(fetch)) {
+        if (!fetch_take_piece(fetch, response->status)) {
             fetch_fail(fetch, 502, REASON_CLIENT_GONE);
         }
         return true;

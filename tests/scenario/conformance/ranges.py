@@ -61,6 +61,10 @@ cases("206-completed", said("0-4", "0-4/10", b"01234"),
            answers=(answer(LONG, 'ETag: "a"', "Content-Range: bytes 5-9/10", status=206,
                            body=b"56789"),)),
       hit(status=200, text=b"0123456789", relay=False))
+cases("206-completed-of-the-whole", said("0-4", "0-4/10", b"01234"),
+      Step(saw=("Range: bytes=5-",), status=200, text=b"0123456789", relay=False,
+           want=(r"Cache-Status: ~[^;]+; fwd=partial; fwd-status=200; .*",),
+           answers=(answer(LONG, 'ETag: "a"', body=b"0123456789"),)))
 REST = (answer(LONG, 'ETag: "a"', "Content-Range: bytes 5-9/10",
                "Content-Digest: sha-256=:BB==:", "Content-MD5: BB==", status=206, body=b"56789"),)
 ALL = "!Content-Digest", "!Content-MD5", "!Content-Range", "Repr-Digest: sha-256=:AA==:"
