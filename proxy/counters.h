@@ -24,7 +24,7 @@
     X(h2_connections,        COUNTER, "Client connections that spoke HTTP/2")                      \
     X(h2_streams_broken,     COUNTER, "Streams reset with INTERNAL_ERROR because the response was cut off")     \
     X(clients_refused,       COUNTER, "Client connections closed because of limits.connections")   \
-    X(clients_evicted,       COUNTER, "Client connections, idle or with a very slow request body, closed to make room for others") \
+    X(clients_evicted,       COUNTER, "Client connections, idle or hardly moving, closed to make room for others") \
     X(bad_heads,             COUNTER, "Requests whose head was malformed, too long or too late")   \
     X(hosts_overruled,       COUNTER, "Requests for a full URL with a different host in the Host header")  \
     X(client_sent_bytes,     COUNTER, "Bytes sent to clients")                                     \

@@ -377,23 +377,18 @@ static bool is_waiting(const struct client *client, uint64_t before_ms)
     UNREACHABLE();
 }
 
-static bool is_slow(const struct client *client)
+/* Does the client keep a place for bytes that it does not send, or does not read? */
+static bool is_stalled(const struct client *client)
 {
     switch (client->speech) {
     case CLIENT_SECURING:
         return false;
     case CLIENT_H1:
-        return h1_is_slow(client->speaker.h1);
+        return h1_is_slow(client->speaker.h1) || h1_is_stalled(client->speaker.h1);
     case CLIENT_H2:
-        return h2_is_slow(client->speaker.h2);
+        return h2_is_slow(client->speaker.h2) || h2_is_stalled(client->speaker.h2);
     }
     UNREACHABLE();
-}
-
-/* Does the client hold memory for bytes that it does not send, or does not read? */
-static bool is_stalled(const struct client *client)
-{
-    return is_slow(client) || (client->speech == CLIENT_H2 && h2_is_stalled(client->speaker.h2));
 }
 
 /* Closes the connection as if the client had timed out. */
@@ -433,11 +428,12 @@ static uint64_t ms_ago(const struct worker *worker, uint64_t ms)
  * A new client is served as long as some client had no request in progress for a second and can be
  * closed: otherwise a crowd that sends nothing, or only a part of a head, would keep everybody out.
  *
- * If there is no such client, one is closed that has begun a body and sends a byte now and then: a
- * body without a length is never known to be late, and others only after `timeouts.client-body`. If
- * there is none either (a crowd that connects by hundreds per second fills the table before anybody
- * has waited for a second), waiting for a quarter of a second is enough. A client that has just
- * connected, or has just been answered, may be sending a request, and stays.
+ * If there is no such client, one is closed that has begun a body and sends a byte now and then (a
+ * body without a length is never known to be late, and others only after `timeouts.client-body`),
+ * or that reads next to nothing of its response. If there is none either (a crowd that connects by
+ * hundreds per second fills the table before anybody has waited for a second), waiting for a
+ * quarter of a second is enough. A client that has just connected, or has just been answered, may
+ * be sending a request, and stays.
  *
  * Only a few clients are examined, so that this is quick when many are busy.
  */
@@ -452,7 +448,7 @@ bool clients_evict_waiting(struct worker *worker)
             stop_waiting(client);
             return true;
         }
-        slow = slow == NULL && is_slow(client) ? client : slow;
+        slow = slow == NULL && is_stalled(client) ? client : slow;
         early = early == NULL && is_waiting(client, settled) ? client : early;
     }
     if (slow) {

@@ -58,11 +58,11 @@ static inline struct h2 *client_h2(const struct client *client)
 void client_start(struct worker *worker, struct transport *transport, struct tls_context *tls);
 
 /* Makes room: closes a connection that has been idle for a second, or else one whose request body
- * has hardly moved for some seconds, or else one that has been idle for a quarter of a second.
- * False: there is no such connection. */
+ * or response has hardly moved for some seconds, or else one that has been idle for a quarter of a
+ * second. False: there is no such connection. */
 bool clients_evict_waiting(struct worker *worker);
 /* The same where memory is what is scarce: closes several like those, or that take nothing of what
- * waits for them by HTTP/2, where one connection may ask for much. */
+ * waits for them. */
 bool clients_yield_memory(struct worker *worker);
 /* Where memory is scarce, does that soon, outside the caller's handler: to be called where
  * something begins that needs memory. */

@@ -102,7 +102,7 @@ static void recycle(struct exchange *x)
     struct worker *worker = x->worker;
 
     arena_fini(&x->arena);
-    if (worker->exchange_pooled < POOL_MAX) {
+    if (worker->exchange_pooled < POOL_MAX && !memory_is_scarce()) {
         worker->exchange_pooled++;
         list_push_front(&worker->exchange_pool, &x->link);
     } else {

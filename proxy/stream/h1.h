@@ -103,6 +103,9 @@ bool h1_is_waiting(const struct h1 *h1, uint64_t before_ms);
 /* Server role: is the body of a request, to which nothing was answered so far, coming too slowly
  * (pace.h)? */
 bool h1_is_slow(const struct h1 *h1);
+/* Server role: has the client taken next to nothing of what waits for it, for PACE_LOOK_MS
+ * (pace.h)? */
+bool h1_is_stalled(const struct h1 *h1);
 /* Closes at once: on_close(err), then on_gone. Must not be called from an event of its own. */
 void h1_abort(struct h1 *h1, int err);
 /* Closes at once, without any event. Accepts NULL; sets *h1 to NULL. */

@@ -27,6 +27,18 @@ static void after_response(struct h1 *h1, bool is_reusable)
     }
 }
 
+/* What there is for the peer to take, by which h1_is_stalled() judges later. */
+static void note_queued(struct h1 *h1)
+{
+    size_t queued = transport_queued(h1->transport);
+
+    if (h1->turn) {
+        h1->turn->out_seen = queued;
+    } else {
+        h1->left = queued < UINT32_MAX ? (uint32_t)queued : UINT32_MAX;
+    }
+}
+
 /* Ends a turn whose messages are complete, or as complete as they need to be. */
 static void complete(struct h1 *h1)
 {
@@ -43,6 +55,7 @@ static void complete(struct h1 *h1)
     if (h1->state != H1_OPEN) {
         return;
     }
+    note_queued(h1);
     if (is_tunnel) {
         h1_conclude(h1, false);
     } else if (h1->role == H1_SERVER) {
@@ -96,9 +109,7 @@ int h1_flush(struct h1 *h1)
     }
     ssize_t n = transport_write(h1->transport, &span, 1, false);
     buf_clear(out);
-    if (h1->turn) {
-        h1->turn->out_seen = transport_queued(h1->transport);
-    }
+    note_queued(h1);
     return n < 0 ? (int)n : 0;
 }
 

@@ -147,6 +147,28 @@ static bool has_moved(struct h1 *h1, struct h1_turn *turn, uint64_t least)
     return moved;
 }
 
+/* Of what was queued at `since`, and maybe of more that was queued behind it. */
+static bool takes_nothing(const struct h1 *h1, uint64_t since, size_t seen)
+{
+    uint64_t waited = loop_now_ms(h1->loop) - since;
+    size_t queued = transport_queued(h1->transport);
+    size_t taken = queued < seen ? seen - queued : 0;
+
+    return queued > 0 && waited >= PACE_LOOK_MS && taken < pace_least(waited);
+}
+
+/* Behind the last response its end may still wait to be taken. */
+bool h1_is_stalled(const struct h1 *h1)
+{
+    const struct h1_turn *turn = h1->turn;
+
+    if (h1->state != H1_OPEN && h1->state != H1_FLUSH) {
+        return false;
+    }
+    return turn ? takes_nothing(h1, turn->out_since, turn->out_seen)
+                : takes_nothing(h1, h1->since, h1->left);
+}
+
 static void refuse_late(struct h1 *h1)
 {
     static const struct h1_error late = {.status = 408, .what = "The request took too long"};

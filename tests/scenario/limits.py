@@ -29,6 +29,7 @@ FILES = 64
 CLIENTS = 100
 CREEPERS = 16
 FILLERS = 700
+LARGE = 8 << 20  # more than the sockets of this machine hold
 WAITED = 1.2  # seconds: longer than who is idle may keep its place
 release = threading.Event()  # of the requests that the origin holds
 check = raw.Checks()
@@ -37,7 +38,8 @@ check = raw.Checks()
 def serve(conn, head, _rest):
     if raw.path_of(head).startswith("/held"):
         release.wait()
-    conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 2\r\n\r\nok")
+    body = bytes(LARGE) if raw.path_of(head) == "/large" else b"ok"
+    conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
 
 def status_of(conn, request):
@@ -161,6 +163,26 @@ def creeping(program, store, origin):
             done.set()
     release.set()
     check(metric(proxy, "clients_evicted_total") == len(kinds), "one each has given way")
+    check(proxy.stop(), "it left by itself")
+
+
+def reading_nothing(program, store, origin):
+    """Responses of which nobody takes anything keep nobody out, either."""
+    proxy = larder.Proxy(program, f"{store}/reading", "--workers", "1", "--set",
+                         f"limits.connections={CREEPERS}", "--set", "timeouts.client-body=30min")
+    proxy.start()
+    await_starter(proxy)
+    with contextlib.ExitStack() as others:
+        for _ in range(CREEPERS):
+            conn = others.enter_context(raw.connect(proxy.port, receive_buffer=4096))
+            conn.sendall(request_of(origin, "large"))
+        until(lambda: metric(proxy, "clients_open") == CREEPERS, "all of them read nothing")
+        check(come(proxy, origin, "at-once", others) is None, "they might read yet")
+        served, end = None, time.monotonic() + 60
+        while served is None and time.monotonic() < end:
+            time.sleep(.05)
+            served = come(proxy, origin, "beside", others)
+        check(served is not None, "served beside those who read nothing")
     check(proxy.stop(), "it left by itself")
 
 
@@ -441,6 +463,7 @@ def main():
         rush(program, store, origin)
         burst(program, store, origin)
         creeping(program, store, origin)
+        reading_nothing(program, store, origin)
         scarce(program, store, certificates, origin)
         filling(program, store, certificates, origin)
         warned(store, program)

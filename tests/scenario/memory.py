@@ -4,8 +4,9 @@
 Slow readers of large bodies of every kind (stored, of unknown length, not to be stored), while
 others hang around idle: all that is counted stays below the limit at every look, every byte
 arrives, and afterwards what was held is given back. When even the least of each transfer is too
-much, what needs an origin is answered 503 and says why; what is stored is served all the same. The
-names of the metrics are those of docs/memory.md.
+much, what needs an origin is answered 503 and says why; what is stored is served all the same. Who
+reads nothing of what is stored gives way after some seconds. The names of the metrics are those of
+docs/memory.md.
 """
 import asyncio
 import json
@@ -27,6 +28,7 @@ SIZE = int(sys.argv[3]) if len(sys.argv) > 3 else 3_000_000
 LIMIT = (int(sys.argv[4]) if len(sys.argv) > 4 else 16) << 20
 IDLE = 300
 HANGING = 260
+NO_READERS = 1500
 SLOW_SECONDS = 4
 UNIT = 64
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -197,6 +199,52 @@ async def refuses(proxy, base):
         writer.close()
 
 
+async def status_of_new(proxy, base, path):
+    """Of a request on a connection of its own; 0: it was closed."""
+    try:
+        _, writer, status, _ = await ask(proxy, base, path)
+    except (OSError, asyncio.IncompleteReadError):
+        return 0
+    writer.close()
+    return status
+
+
+async def comes_through(proxy, base, what):
+    """Newcomers are kept out at first. Once those in the way have had their time they are served,
+    whether it is stored or not."""
+    status = 200
+    for n in range(300):
+        status = await status_of_new(proxy, base, f"/pass/small/early{n}")
+        if status != 200:
+            break
+        await asyncio.sleep(0.1)
+    check(status in (0, 503), f"{what} keep others out at first: {status}")
+    for n in range(300):
+        status = await status_of_new(proxy, base, f"/pass/small/late{n}")
+        if status == 200:
+            break
+        await asyncio.sleep(0.1)
+    for path in ("/stored/small", "/pass/small/last"):
+        status = await status_of_new(proxy, base, path)
+        check(status == 200, f"beside {what}: {path} is answered {status}")
+
+
+async def no_readers(proxy, base):
+    """More clients than there is room for read nothing of a body that is stored."""
+    await status_of_new(proxy, base, "/stored/large")
+    request = f"GET {base}/stored/large HTTP/1.1\r\nHost: o\r\n\r\n".encode()
+    conns = []
+    for _ in range(NO_READERS):
+        try:
+            conns.append(await asyncio.to_thread(raw.connect, proxy.port, 60, 4096))
+            conns[-1].sendall(request)
+        except OSError:
+            break
+    await comes_through(proxy, base, f"{len(conns)} who read nothing")
+    for conn in conns:
+        conn.close()
+
+
 def names(proxy):
     with urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin}/metrics", timeout=60) as answer:
         text = answer.read().decode()
@@ -231,6 +279,13 @@ async def run(program):
         start(proxy)
         await refuses(proxy, base)
         check(proxy.stop(), "the second proxy left by itself")
+        for n, scene in enumerate((no_readers,)):
+            proxy = larder.Proxy(program, f"{store}/c{n}", "--store-size", "64MiB", "--memory", "8MiB",
+                                 "--workers", "1")
+            start(proxy)
+            await status_of_new(proxy, base, "/stored/small")
+            await scene(proxy, base)
+            check(proxy.stop(), f"the proxy of {scene.__name__} left by itself")
     server.close()
 
 
