@@ -163,6 +163,13 @@ bool memory_is_over(void)
     return above(16) > 0;
 }
 
+bool memory_lacks(size_t bytes)
+{
+    size_t most = memory_limit();
+
+    return most && memory_used() + bytes > most;
+}
+
 bool memory_is_swamped(void)
 {
     return above(18) > 0;

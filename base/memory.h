@@ -73,6 +73,8 @@ bool memory_is_tight(void);
 bool memory_is_scarce(void);
 /* Is it above the limit? Then nothing may begin that needs more. */
 bool memory_is_over(void);
+/* Would so much more be above the limit? Then whoever begins something that needs it is refused. */
+bool memory_lacks(size_t bytes);
 /* Is it an eighth above the limit? Then connections are accepted only where others give way. */
 bool memory_is_swamped(void);
 

@@ -109,7 +109,7 @@ static const struct text texts[REASON_COUNT] = {
     [REASON_STORE_BUSY] = {"larder", "if the disk falls behind or fails, responses are not stored, but still served",
         "Look at larder_store_dirty_bytes and larder_store_commit_errors_total in /metrics."},
     [REASON_MEMORY] = {"larder",
-        "above 7/8 of `memory`, responses pass through without being stored; above all of it, nothing more is fetched",
+        "above 7/8 of `memory`, responses pass through without being stored; above all of it, nothing more is fetched, and what an origin has left waiting for five seconds is given up",
         "Raise `memory`; larder_memory_bytes in /metrics shows what it is used for."},
     [REASON_STORED] = {"RFC 9111 3", "nothing forbids storing the response", ""},
     [REASON_VALIDATED] = {"RFC 9111 4.3.4", "a 304 renews the stored response", ""},

@@ -439,6 +439,14 @@ size_t spool_readers(struct spool *spool)
     return count;
 }
 
+bool spool_is_paused(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    bool paused = spool->paused;
+    pthread_mutex_unlock(&spool->lock);
+    return paused;
+}
+
 bool spool_is_wanted(struct spool *spool)
 {
     pthread_mutex_lock(&spool->lock);

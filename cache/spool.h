@@ -79,6 +79,9 @@ bool spool_has_put(const struct spool *spool);
 /* Changes the key under which it will be stored. Before its end. */
 void spool_rename(struct spool *spool, const uint8_t hash[STORE_HASH], struct span key);
 
+/* Was its writer told to pause, and not woken since? */
+bool spool_is_paused(struct spool *spool);
+
 /* Once this has returned the writer's waker is not called any more. */
 void spool_writer_gone(struct spool *spool);
 

@@ -6,10 +6,12 @@
 #include "base/mem.h"
 #include "base/memory.h"
 #include "base/network.h"
+#include "cache/spool.h"
 #include "proxy/client/accesslog.h"
 #include "proxy/client/exchange.h"
 #include "proxy/client/respond.h"
 #include "proxy/client/tail.h"
+#include "proxy/origin/fetch.h"
 
 #include <stdio.h>
 
@@ -463,16 +465,18 @@ bool clients_evict_waiting(struct worker *worker)
  * Clients that stay below the limits of connections may still fill the memory: an unfinished TLS
  * handshake holds about 40 KiB, and so does a body that does not arrive. It is unknown which kind
  * holds most, so all kinds are closed in turn. Idle clients, which hold little and may be about to
- * send a request, are closed only if requests would be refused otherwise.
+ * send a request, and fetches that an origin does not answer end only if requests would be refused
+ * otherwise.
  */
 bool clients_yield_memory(struct worker *worker)
 {
     uint64_t before = ms_ago(worker, WAITED_MS);
-    int count = 0;
+    bool refuses = memory_lacks(SPOOL_LEAST);
+    int count = refuses && fetches_yield_memory(worker);
 
     for (int i = 0; i < LOOKED_AT && count < YIELDING_MAX && !list_empty(&worker->clients); i++) {
         struct client *client = next_looked_at(worker);
-        bool hoards = client->speech == CLIENT_SECURING || memory_is_over();
+        bool hoards = client->speech == CLIENT_SECURING || refuses;
         if (hoards && is_waiting(client, before)) {
             stop_waiting(client);
             count++;

@@ -62,7 +62,7 @@ void client_start(struct worker *worker, struct transport *transport, struct tls
  * second. False: there is no such connection. */
 bool clients_evict_waiting(struct worker *worker);
 /* The same where memory is what is scarce: closes several like those, or that take nothing of what
- * waits for them. */
+ * waits for them, and gives up what origins do not answer. */
 bool clients_yield_memory(struct worker *worker);
 /* Where memory is scarce, does that soon, outside the caller's handler: to be called where
  * something begins that needs memory. */

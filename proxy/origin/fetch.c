@@ -184,6 +184,7 @@ static void on_head(void *owner, const struct http_head *head)
 {
     struct fetch *fetch = owner;
 
+    fetch->moved_ms = loop_now_ms(fetch->worker->loop);
     fetch_heard(fetch);
     if (head->status == 101) {
         fetch_switch(fetch, head);
@@ -198,6 +199,7 @@ static enum stream_flow on_data(void *owner, struct span bytes)
 {
     struct fetch *fetch = owner;
 
+    fetch->moved_ms = loop_now_ms(fetch->worker->loop);
     metric_add(&fetch->worker->counters.origin_received_bytes, bytes.len);
     if (fetch->mirror.asks_token || fetch->mirror.digest) {
         return fetch_mirror_data(fetch, bytes);

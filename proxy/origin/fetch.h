@@ -82,6 +82,10 @@ void fetch_trailers(struct fetch *fetch, const struct http_fields *trailers);
  * storing. */
 void fetch_unlink(struct fetch_link *link);
 
+/* Where requests are refused because memory is short: gives up a few whose origins have said
+ * nothing for some seconds. False: there is none among those that were looked at. */
+bool fetches_yield_memory(struct worker *worker);
+
 /* Aborts all fetches of a worker that must stop. Their flights fail. */
 void fetch_abort_all(struct worker *worker);
 /* The same, once the worker has no clients, for fetches that no client of any worker waits for.

@@ -119,6 +119,7 @@ static void on_connected(void *arg, const struct upstream_result *result)
         fetch_set_state(fetch, FETCH_SEND);
         stream_bind(fetch->stream, &fetch_stream_events, fetch);
         fetch->times.request = loop_wall(fetch->worker->loop);
+        fetch->moved_ms = loop_now_ms(fetch->worker->loop);
         count_connected(fetch, result);
         stream_send(fetch->stream, &fetch->out,
                     fetch->upgrade.protocol.len ? fetch->upgrade.from_client

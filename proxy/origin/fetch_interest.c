@@ -5,6 +5,9 @@ enum {
     WORTH_FINISHING =
         16 * 1024 * 1024, /* most missing bytes of a body that are fetched although nobody waits */
     UNAWAITED_MAX = 64,   /* most such fetches of a worker */
+    SILENT_MS = 5000,     /* an origin that sends nothing for so long is silent */
+    LOOKED_AT = 64,       /* most fetches examined for a silent origin */
+    YIELDING_MAX = 8,     /* most fetches given up at a time */
 };
 
 /* Should the rest of a response that will be stored be fetched although nobody waits? Yes, if it is
@@ -99,4 +102,45 @@ void fetch_check_interest(struct fetch *fetch)
     } else if (!fetch->background && !may_fly_on(fetch)) {
         fetch_fail(fetch, 502, REASON_CLIENT_GONE);
     }
+}
+
+/* ---- where memory is short ---- */
+
+/* The next fetch to examine; it goes to the end of the list. */
+static struct fetch *next_looked_at(struct worker *worker)
+{
+    struct list *link = list_pop_front(&worker->fetches);
+
+    list_push_back(&worker->fetches, link);
+    return list_entry(link, struct fetch, link);
+}
+
+/* Has the origin sent nothing for a while, although its bytes would be taken? */
+static bool is_silent(const struct fetch *fetch, uint64_t now)
+{
+    if (now - fetch->moved_ms < SILENT_MS) {
+        return false;
+    }
+    if (fetch->state == FETCH_BODY) {
+        return fetch->object && !fetch->body_complete && !fetch->copying &&
+               !spool_is_paused(fetch->object->spool);
+    }
+    return fetch->state == FETCH_SEND;
+}
+
+/* Each fetch reserves room for a body, so a few thousand that wait for a silent origin would keep
+ * all others out for `timeouts.first-byte`. */
+bool fetches_yield_memory(struct worker *worker)
+{
+    uint64_t now = loop_now_ms(worker->loop);
+    int count = 0;
+
+    for (int i = 0; i < LOOKED_AT && count < YIELDING_MAX && !list_empty(&worker->fetches); i++) {
+        struct fetch *fetch = next_looked_at(worker);
+        if (is_silent(fetch, now)) {
+            fetch_fail(fetch, 503, REASON_MEMORY);
+            count++;
+        }
+    }
+    return count > 0;
 }

@@ -56,7 +56,7 @@ struct fetch_mirror {
     struct digest *digest; /* of the body, while it arrives; NULL: not verified */
 };
 
-enum { FETCH_ARENA = 2400 }; /* enough for usual heads */
+enum { FETCH_ARENA = 2384 }; /* enough for usual heads */
 
 struct fetch {
     struct list link; /* in worker->fetches */
@@ -103,6 +103,7 @@ struct fetch {
     struct upstream_job *job;
     struct stream *stream;
     struct policy_times times;
+    uint64_t moved_ms; /* when bytes last went to the origin or came from it, by the loop */
 
     struct fetch_mirror mirror;
     struct fetch_upgrade upgrade;

@@ -226,7 +226,10 @@ static int body_peek(struct source *source, struct span *out)
 
 static void body_advance(struct source *source, size_t n)
 {
-    spool_advance(&container_of(source, struct fetch, body_source)->body_reader, n);
+    struct fetch *fetch = container_of(source, struct fetch, body_source);
+
+    spool_advance(&fetch->body_reader, n);
+    fetch->moved_ms = loop_now_ms(fetch->worker->loop);
 }
 
 static int read_from_start(struct fetch *fetch, struct spool_reader *reader)

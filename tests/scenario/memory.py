@@ -5,8 +5,8 @@ Slow readers of large bodies of every kind (stored, of unknown length, not to be
 others hang around idle: all that is counted stays below the limit at every look, every byte
 arrives, and afterwards what was held is given back. When even the least of each transfer is too
 much, what needs an origin is answered 503 and says why; what is stored is served all the same. Who
-reads nothing of what is stored gives way after some seconds. The names of the metrics are those of
-docs/memory.md.
+waits for a silent origin, and who reads nothing of what is stored, gives way after some seconds. The
+names of the metrics are those of docs/memory.md.
 """
 import asyncio
 import json
@@ -57,6 +57,8 @@ def size_of(path):
 async def origin(reader, writer):
     try:
         path = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode()
+        if path.startswith("/silent"):
+            await hanging.wait()
         writer.write(head_of(path))
         if path.startswith("/hang"):
             await hanging.wait()
@@ -229,6 +231,25 @@ async def comes_through(proxy, base, what):
         check(status == 200, f"beside {what}: {path} is answered {status}")
 
 
+async def silent_origin(proxy, base):
+    await wait_in_vain(proxy, base, "silent")
+
+
+async def silent_behind_heads(proxy, base):
+    await wait_in_vain(proxy, base, "hang")
+
+
+async def wait_in_vain(proxy, base, kind):
+    """More requests than there is room for wait for an origin that says nothing, or no more."""
+    hanging.clear()
+    waiting = [asyncio.create_task(ask(proxy, base, f"/{kind}/{n}")) for n in range(HANGING)]
+    await comes_through(proxy, base, f"requests to an origin that is {kind}")
+    hanging.set()
+    for result in await asyncio.gather(*waiting, return_exceptions=True):
+        if not isinstance(result, Exception):
+            result[1].close()
+
+
 async def no_readers(proxy, base):
     """More clients than there is room for read nothing of a body that is stored."""
     await status_of_new(proxy, base, "/stored/large")
@@ -279,7 +300,7 @@ async def run(program):
         start(proxy)
         await refuses(proxy, base)
         check(proxy.stop(), "the second proxy left by itself")
-        for n, scene in enumerate((no_readers,)):
+        for n, scene in enumerate((silent_origin, silent_behind_heads, no_readers)):
             proxy = larder.Proxy(program, f"{store}/c{n}", "--store-size", "64MiB", "--memory", "8MiB",
                                  "--workers", "1")
             start(proxy)

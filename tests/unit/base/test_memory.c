@@ -79,6 +79,7 @@ Test(memory, the_marks_lie_at_12_14_15_and_16_sixteenths)
     memory_take(MEMORY_BODIES, 5 * MIB);
     cr_expect_eq(memory_excess(), 0, "there is no limit");
     cr_expect_not(memory_is_over());
+    cr_expect_not(memory_lacks(MIB));
     memory_set_limit(8 * MIB);
     cr_expect_eq(memory_excess(), 0);
     memory_take(MEMORY_BODIES, MIB + MIB / 2);
@@ -90,8 +91,11 @@ Test(memory, the_marks_lie_at_12_14_15_and_16_sixteenths)
     memory_take(MEMORY_BODIES, MIB / 4);
     cr_expect(memory_is_scarce());
     cr_expect_not(memory_is_over());
+    cr_expect_not(memory_lacks(MIB / 4));
+    cr_expect(memory_lacks(MIB / 4 + 1));
     memory_take(MEMORY_BODIES, 3 * MIB / 4);
     cr_expect(memory_is_over());
+    cr_expect(memory_lacks(1));
 }
 
 static size_t wanted;
