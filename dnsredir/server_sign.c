@@ -47,7 +47,7 @@ void resign_adopt(struct resign *resign, struct signatures *signatures)
 {
     signatures_unref(&resign->current);
     resign->current = signatures;
-    resign->stopped = true; /* those that are being made are of other settings */
+    resign->stopped = true; /* the signatures being made are of former settings */
 }
 
 void resign_stop(struct resign *resign)

@@ -22,7 +22,7 @@ struct member {
     struct tcp *tcp;
     uv_async_t stop, drain;
     uv_async_t pulse;
-    atomic_bool alive; /* it has answered the last pulse */
+    atomic_bool alive; /* the worker has answered the last pulse */
     pthread_t id;
 };
 
@@ -47,7 +47,8 @@ static void on_stop(uv_async_t *async)
 {
     struct member *m = container_of(async, struct member, stop);
 
-    update_intake_deliver(m->worker.intake); /* its wake-up may come later than this one */
+    /* the updater's own wake-up may come later than this one */
+    update_intake_deliver(m->worker.intake);
     for (size_t i = 0; i < m->udp_count; i++) {
         udp_close(&m->udps[i]);
     }

@@ -64,7 +64,7 @@ struct connection {
     uv_timer_t timer;
     uv_write_t write;
     bool closing;
-    uint64_t ticket; /* what its answer waits for; 0: nothing */
+    uint64_t ticket; /* ticket that the answer waits for; 0: none */
     struct buf in;
     struct buf out;
     unsigned handles;

@@ -11,7 +11,7 @@ const char *const ranking_source_words[RANKING_SOURCE_KINDS] = {
 /* The longest prefix so far that has the whole network or, when `partly`, its first address. */
 struct search {
     struct ip ip;
-    unsigned bits; /* of 128 */
+    unsigned bits; /* length of the prefix, of 128 */
     bool found, partly;
     struct prefix best;
 };

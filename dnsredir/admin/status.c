@@ -166,7 +166,8 @@ const char *status_state(const struct status *status, size_t replica, const char
     return state_word(&report, more.draining);
 }
 
-/* Its part in all answers so far, and what decides what it gets from now on. */
+/* Adds the replica's share of all answers so far, and the numbers that decide which clients it gets
+ * from now on. */
 static void add_share(const struct status *status, size_t replica, json_t *row)
 {
     struct probe_report report = probes_report(status->probes, replica);

@@ -6,8 +6,8 @@
 #include "dnsredir/zone/denial.h"
 #include "dnsredir/zone/signer.h"
 
-/* One that is to be put: in which section, under which owner of the packet (NULL: the
- * question's). */
+/* Where a record is put: the section, and the owner in the packet (NULL: the name of the
+ * question). */
 struct place {
     enum section section;
     const struct name *owner;
@@ -294,7 +294,7 @@ void answer_give_up(struct answering *a, const struct packet_mark *empty)
     a->flags |= FLAG_TC;
 }
 
-/* Of all signatures at the name, one is given, as of all records to ANY: RFC 8482 4.1. */
+/* Of all signatures at the name one is given, like one record of all for ANY (RFC 8482 4.1). */
 void answer_proof(struct answering *a, const struct zone_hit *hit, const struct name *owner)
 {
     const struct signing *zone = hit->zone->signing;

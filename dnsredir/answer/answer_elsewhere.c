@@ -1,7 +1,8 @@
 /* answer_elsewhere - names that are not ours: redirected, left to the resolver, or refused. */
 #include "dnsredir/answer/answer_parts.h"
 
-/* What of a redirected name is ours to say: its addresses, and records that may hold some. */
+/* Is the type answered here for a redirected name? Addresses are, and types whose records may
+ * contain addresses. */
 static bool is_redirected(uint16_t type)
 {
     return type == TYPE_A || type == TYPE_AAAA || type == TYPE_HTTPS || type == TYPE_SVCB;

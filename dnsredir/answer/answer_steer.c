@@ -46,7 +46,7 @@ static const struct ranking *rank_nearest(struct answering *a, const struct poli
             a->note->measured = true;
             return view->measured->rankings[hit.value];
         }
-        hit.value = NETMAP_NONE; /* of a part of the client's network alone */
+        hit.value = NETMAP_NONE; /* known of a part of the client's network only */
     }
     if (hit.value == NETMAP_NONE) {
         hit = find_in(view->nearest, ip, bits, scope);
@@ -75,7 +75,7 @@ static void locate(struct answering *a, const struct policy *policy, struct choi
         leaf = scope > leaf ? scope : leaf;
     }
     if (ip == &a->query->edns.ecs.ip && leaf && leaf + outer > a->packet.opt.scope) {
-        a->packet.opt.scope = (uint8_t)(leaf + outer); /* of several choices: the longest */
+        a->packet.opt.scope = (uint8_t)(leaf + outer); /* the longest scope of several choices */
     }
     bool explores = a->view->explore && input->ranking && input->ranking->explorable;
     if (policy->kind == POLICY_WEIGHTED || input->standing->any_eased || explores) {

@@ -4,10 +4,11 @@
 #include "base/siphash.h"
 
 #define WAYS 4
-#define SETS 16384 /* of 64 bytes, a line of the processor's cache each: 1 MiB */
+#define SETS 16384 /* number of sets; each is a cache line of 64 bytes, 1 MiB in total */
 #define SECOND UINT64_C(1000000)
 
-/* When the bucket will be full; in the past: it is (the "generic cell rate algorithm"). */
+/* A token bucket, kept as the time at which it will be full (the "generic cell rate algorithm"). A
+ * time in the past: it is full. */
 struct bucket {
     uint64_t tag;
     uint64_t full_us;
@@ -41,8 +42,8 @@ static uint64_t mix(uint64_t h)
     return h ^ h >> 33;
 }
 
-/* Who could aim for collisions could as well forge the address itself, so this need not be a
- * strong hash; the key makes that hard all the same. */
+/* An attacker who could aim for collisions could as well forge the address, so a strong hash is not
+ * needed; the key makes collisions hard all the same. */
 static uint64_t hash_network(const struct limiter *limiter, const struct ip *client)
 {
     uint64_t net[2] = {0};

@@ -73,8 +73,8 @@ struct probe {
     const struct replica_row *row;
     struct health health;
     const char *fault;
-    uint64_t since; /* when `health` changed last, by the loop's clock; 0: never */
-    bool returned;  /* it changed from down to up */
+    uint64_t since; /* when `up` changed last, by the loop's clock; 0: never */
+    bool returned;  /* the replica has changed from down to up */
     bool has_load;
     struct load_report load;
     struct load_meter meter;

@@ -10,11 +10,11 @@
 
 /* The clock of the estimates: seconds of the loop, so late that no age lies before its begin. */
 #define CLOCK_BEGIN RTT_AGE_MAX
-/* Of the time, making maps takes one part in so many. */
+/* Making maps may take 1/REST of the time. */
 #define REST 20
 /* Estimates become too old without anybody saying a word. */
 #define LOOK_AGAIN_MS 300000
-/* What comes in one report, or from several replicas at a time, is for one map. */
+/* Changes from one report, or from several replicas at about the same time, go into one map. */
 #define GATHER_MS 50
 
 /* A map that is being made; all of it is the thread's until the loop is told. */
@@ -35,13 +35,13 @@ struct measure {
     struct settings *settings;
     unsigned *worlds;
     struct estimates *estimates; /* NULL: not wanted */
-    size_t networks;             /* it was made for */
+    size_t networks;             /* size of the table, as configured */
     char *who[REPLICAS_MAX];     /* by slot: whose estimates these are; NULL: nobody's yet */
     uint16_t replica_of[REPLICAS_MAX];
     uint16_t slot_of[REPLICAS_MAX];
     struct measured *map;
     bool dirty, busy, stopping;
-    uint64_t made;  /* when the last map was, ms */
+    uint64_t made;  /* when the last map was made, in ms */
     uint64_t rests; /* until when none is made, ms */
     uv_timer_t timer;
     uint64_t lines, maps, map_ms;
@@ -158,7 +158,7 @@ void measure_adopt(struct measure *m, struct settings *settings, unsigned *world
 
     m->settings = settings;
     m->worlds = worlds;
-    measure_leave(&m->map); /* its replicas have other numbers */
+    measure_leave(&m->map); /* the map has the replica numbers of the former settings */
     m->dirty = m->estimates && m->estimates->count > 0;
     m->made = m->rests = 0;
     uv_timer_stop(&m->timer);

@@ -65,7 +65,7 @@ static int read_head(struct reply *reply, struct span head)
     return err;
 }
 
-/* What of `bytes` belongs to the head; its end may lie across pieces. */
+/* How many of `bytes` belong to the head, whose end may be split between two calls. */
 static size_t take_head(struct reply *reply, struct span bytes)
 {
     size_t from = reply->head_len > 3 ? reply->head_len - 3 : 0;

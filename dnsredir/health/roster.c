@@ -8,9 +8,9 @@
 struct member {
     char *name; /* NULL: free */
     bool drained;
-    bool draining;     /* as it was seen last, for whatever reason */
+    bool draining;     /* state seen last: draining by the operator or by its own report */
     uint64_t since_ms; /* since when */
-    bool returned;     /* it was draining before, for so long that its clients had gone */
+    bool returned;     /* it was draining before, for so long that its clients had left */
     double level;
 };
 
@@ -18,8 +18,8 @@ struct roster {
     const struct settings *settings;
     struct member members[REPLICAS_MAX]; /* by slot */
     uint16_t slots[REPLICAS_MAX];        /* by replica of the settings */
-    struct replica_set unbound;          /* of the settings */
-    uint64_t stepped;                    /* when */
+    struct replica_set unbound;          /* replicas whose target has no address bound */
+    uint64_t stepped;                    /* time of the last step */
 };
 
 struct roster *roster_new(void)

@@ -45,7 +45,7 @@ static void on_tick(uv_timer_t *timer)
             return; /* and so are all behind it */
         }
         if (!c->writing && !list_empty(&c->tickets)) {
-            continue; /* it waits for us */
+            continue; /* the connection waits for us, so it is not idle */
         }
         bool busy = c->writing || buf_len(&c->in);
         if (now - c->since >= (busy ? tcp->message_ms : tcp->idle_ms)) {

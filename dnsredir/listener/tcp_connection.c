@@ -10,8 +10,8 @@
 #define LENGTH_LEN 2
 /* A connection with this much unsent is not read from. */
 #define UNSENT_MAX (64 << 10)
-/* What all connections of a worker keep: of queries that have not come whole, and of answers that
- * are not read. A message may have 64 KiB, so either alone would be 64 MiB for the default number
+/* Most bytes held by all connections of a worker: queries that are incomplete, and answers that
+ * were not read. A message may have 64 KiB, so either alone would be 64 MiB for the default number
  * of connections. */
 #define HELD_MAX (8 << 20)
 
@@ -74,7 +74,7 @@ static void connection_touch(struct connection *c)
     list_push_back(&c->client->connections, &c->client_link);
 }
 
-/* Whoever has said all gets the answers that are still being made, and then the end. */
+/* A client that has closed its direction still gets the answers in progress, and then the end. */
 static void connection_end_if_done(struct connection *c)
 {
     if (c->ended && !c->closing && !c->job && !c->writing && list_empty(&c->tickets)) {
@@ -292,7 +292,7 @@ static struct span answer_messages(struct connection *c, struct span bytes)
     return bytes;
 }
 
-/* What arrived, or what waited while the peer did not read. */
+/* Handles bytes that have arrived, or that were held while the peer did not read. */
 static void take_bytes(struct connection *c, struct span bytes)
 {
     while (!c->closing && !c->writing && !c->job) {

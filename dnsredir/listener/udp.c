@@ -43,7 +43,7 @@ struct udp {
     int fd;
     bool alone;       /* the worker has no other socket */
     bool watched;     /* the loop watches the socket */
-    uint64_t last_us; /* when queries came last */
+    uint64_t last_us; /* when queries arrived last */
     bool any_address; /* bound to no address: each answer must leave from the one asked */
 
     struct mmsghdr in[BATCH];
@@ -107,7 +107,7 @@ static void give(struct update_job *job)
     update_job_free(&job);
 }
 
-/* When a batch was received, by the clocks that answers need. */
+/* The time at which a batch was received, by the clocks that answers need. */
 struct times {
     uint32_t wall;
     uint64_t mono_us;

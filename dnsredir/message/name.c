@@ -106,7 +106,7 @@ void name_load(struct name *out, const uint8_t *wire)
     name_end(out);
 }
 
-/* One byte of text: \DDD, \X or itself. Advances *text. 0 or ERR_SYNTAX. */
+/* Parses one byte of text: \DDD, \X or the byte itself. Advances *text. 0 or ERR_SYNTAX. */
 static int parse_byte(struct span *text, uint8_t *out)
 {
     uint64_t value;
@@ -133,7 +133,7 @@ static int parse_byte(struct span *text, uint8_t *out)
     return 0;
 }
 
-/* One label up to a dot or the end; takes the dot too. */
+/* Parses one label up to a dot or the end, and skips the dot. */
 static int parse_label(struct span *text, struct name *out)
 {
     uint8_t label[NAME_MAX_LABEL];

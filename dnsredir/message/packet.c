@@ -104,7 +104,8 @@ static int body_read(struct wire_in *in, struct query *out)
     }
     unsigned before = (unsigned)counts[SECTION_ANSWER] + counts[SECTION_AUTHORITY];
     int rcode = records_read(in, before, counts[SECTION_ADDITIONAL], out);
-    bool newer = out->edns.present && out->edns.version;         /* its options are not looked at */
+    /* the options of another version are not examined */
+    bool newer = out->edns.present && out->edns.version;
     if (questions == 0 && out->edns.cookie.len == 0 && !newer) { /* RFC 7873 5.4 */
         return RCODE_FORMERR;
     }
@@ -138,7 +139,7 @@ int query_read(struct span packet, struct query *out)
     if (rcode < 0) {
         return rcode;
     }
-    if (out->edns.present && out->edns.version) { /* of any opcode: RFC 6891 6.1.3 */
+    if (out->edns.present && out->edns.version) { /* for any opcode: RFC 6891 6.1.3 */
         return RCODE_BADVERS;
     }
     return (out->flags & FLAG_OPCODE) == OPCODE_QUERY ? rcode : RCODE_NOTIMP;

@@ -6,7 +6,7 @@
 #include "dnsredir/message/rrset_text.h"
 
 #define PARAMS_MAX 32
-#define BYTES_MAX 4096 /* of all values, and of the text of one */
+#define BYTES_MAX 4096 /* most bytes of all values together, and of the text of one */
 #define ITEM_MAX 255
 
 enum {
@@ -213,7 +213,7 @@ static const char *put_value(struct span text, uint16_t key, bool known, struct 
     return known ? keys[key].put(text, out) : put_plain(text, out);
 }
 
-/* One word, such as alpn=h2,h3. Returns what is wrong with it, or NULL. */
+/* Adds one parameter, such as alpn=h2,h3. Returns what is wrong with it, or NULL. */
 static const char *add_param(struct params *params, struct span word)
 {
     uint8_t bytes[BYTES_MAX];
@@ -244,7 +244,7 @@ static const char *add_param(struct params *params, struct span word)
     return NULL;
 }
 
-/* What one parameter says of others. */
+/* Checks what parameters require of each other. */
 static const char *check_params(const struct params *params)
 {
     const struct param *mandatory = find_param(params, KEY_MANDATORY);

@@ -11,8 +11,8 @@
 #include <pthread.h>
 
 #define SECRET_MIN 16
-#define FIXED_LEN 10u /* of a record: type, class, TTL, length */
-#define DATA_LEN 16u  /* of its data beside algorithm, MAC and other data */
+#define FIXED_LEN 10u /* bytes of a record's type, class, TTL and length */
+#define DATA_LEN 16u  /* bytes of TSIG data besides algorithm, MAC and other data */
 #define OTHER_LEN 6   /* the server's time, with BADTIME */
 #define ARCOUNT_AT 10
 /* RFC 8945 5.2.2.1: shorter MACs are malformed, whatever the algorithm. */
@@ -126,7 +126,7 @@ static void mac_end(EVP_MAC_CTX *ctx, uint8_t out[TSIG_MAC_MAX])
     EVP_MAC_CTX_free(ctx);
 }
 
-/* What the record says and is signed with the message (RFC 8945 4.3.3). */
+/* The variables of the TSIG record that are signed together with the message (RFC 8945 4.3.3). */
 struct variables {
     const struct name *key, *algorithm;
     uint64_t time;

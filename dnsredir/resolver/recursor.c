@@ -162,7 +162,8 @@ static bool set_forward(struct setup *s, const struct recursor_plan *plan)
         const struct sockaddr *address = (const struct sockaddr *)&plan->forward[i - 1].address;
         struct ip ip = ip_of_sockaddr(address);
         char text[IP_TEXT_MAX], value[IP_TEXT_MAX + 8];
-        const uint8_t *port = (const uint8_t *)address + 2; /* of both families, in network order */
+        /* the port is at the same place for both families, in network order */
+        const uint8_t *port = (const uint8_t *)address + 2;
         snprintf(value, sizeof(value), "%s@%u", ip_text(&ip, text),
                  (unsigned)port[0] << 8 | port[1]);
         note(s, "forward", value, ub_ctx_set_fwd(s->recursor->ctx, value));
@@ -212,7 +213,8 @@ static void set_all(struct setup *s, const struct recursor_plan *plan)
     set(s, "outbound-msg-retry", "%u", tries_within(plan->timeout_ms));
     set(s, "do-not-query-localhost", "%s", loopback ? "no" : "yes");
     set(s, "prefetch", "yes");
-    if (plan->forward_count) { /* whoever is asked knows the private networks here */
+    /* the servers that queries are forwarded to know the private networks here */
+    if (plan->forward_count) {
         set(s, "unblock-lan-zones", "yes");
         set(s, "insecure-lan-zones", "yes");
     }

@@ -66,7 +66,7 @@ static struct rr_layout compressed_layout(uint16_t type)
     return rr_layout(type);
 }
 
-/* Of `len` bytes of data, the names of which may lead anywhere before. */
+/* Copies `len` bytes of data, expanding compressed names, which may point anywhere before them. */
 static int put_expanded(struct wire_in *in, size_t len, uint16_t type, struct wire_out *out)
 {
     struct rr_layout layout = compressed_layout(type);
@@ -96,7 +96,7 @@ static bool is_wanted(const struct copying *c, uint16_t type)
     return type != TYPE_OPT && (!dnssec || c->dnssec || c->asked == type);
 }
 
-/* One record, as a set of its own. */
+/* Copies one record, as a set of its own. */
 static int copy_record(struct copying *c, enum section section)
 {
     struct wire_out out = wire_out_of(c->scratch, RESOLVED_SCRATCH);

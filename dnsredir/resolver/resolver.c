@@ -48,7 +48,7 @@ struct job {
     struct core *core;
     struct turn turn; /* of its client */
     uint64_t began_us;
-    uint64_t deadline_ms; /* of the loop */
+    uint64_t deadline_ms; /* by the clock of the loop */
 };
 
 struct resolver {

@@ -66,7 +66,7 @@ struct bound *bound_read(struct statedb **db)
     return bound;
 }
 
-/* What one table has under a name. */
+/* Reads the records that one table has under a name. */
 static void read_name(struct reading *reading, enum statedb_table table, const struct name *name,
                       void (*add)(void *arg, struct span key, struct span value))
 {

@@ -67,7 +67,7 @@ static void on_impossible(MDB_env *env, const char *message)
     guard_leave();
 }
 
-/* One that was there and has nothing has lost it. */
+/* A file that existed and is empty has lost its content. */
 static int check_file(const char *path, const struct stat *about)
 {
     return about->st_size == 0 ? ERR_CORRUPT : sound_check(path);
@@ -89,7 +89,7 @@ static int open_env(struct statedb *db, const char *dir)
     int err = is_new ? 0 : check_file(path, &before);
     err = err ? err : lmdb_file_open(path, &plan, &db->env);
     if (err && is_new) {
-        unlink(path); /* what a full disk has left of it would be a damaged file */
+        unlink(path); /* what a full disk has left would be a damaged file */
     }
     return err;
 }
@@ -159,7 +159,7 @@ int statedb_work(struct statedb **db, int (*call)(void *arg), void *arg)
     struct working working = {call, arg, false};
     int err = guard_work(call_work, &working);
 
-    if (!working.ended) { /* its locks are still held, and its memory may be anything */
+    if (!working.ended) { /* its locks are still held, and its memory may be inconsistent */
         guard_bury(*db);
         *db = NULL;
     }

@@ -158,7 +158,7 @@ static unsigned judge(const struct world *world, const struct asker *asker, stru
     return update_check(view->zones, packet, update, tsig->good ? tsig->key : NULL);
 }
 
-/* Who cannot sign may be somebody who writes another's address into packets. */
+/* An unsigned request may come from somebody who forges the sender's address. */
 static enum limit_verdict limit(const struct world *world, const struct asker *asker,
                                 enum cookie_state cookie)
 {
@@ -171,7 +171,7 @@ static enum limit_verdict limit(const struct world *world, const struct asker *a
     return limiter_ask(asker->limiter, world->view.rates, &what);
 }
 
-/* What the asker has no room for is left out, as of other answers. */
+/* Parts for which the asker has no room are left out, as in other answers. */
 static void fit(const struct query *query, bool tcp, struct tsig_reply *tsig,
                 struct update_job_cookie *cookie)
 {

@@ -45,7 +45,8 @@ static struct span key_of(const struct name *name)
     return span_of(name->at, name->len);
 }
 
-/* What cannot be read is not empty, and nothing may be built on it. */
+/* Access to the stored records. Records that cannot be read are unknown, not absent, so no change
+ * may be based on them. */
 struct store {
     struct statedb *db;
     bool failed;
@@ -156,7 +157,7 @@ unsigned update_job_run(struct update_job *job, struct statedb *db, const struct
 
     int err = statedb_get(db, STATEDB_SIGNED, key_of(&job->key.name), &stored);
     if (err && err != ERR_NOT_FOUND) {
-        return RCODE_SERVFAIL; /* it may be somebody's who plays it back */
+        return RCODE_SERVFAIL; /* the message may be a replay by somebody else */
     }
     replay_load(&replay, stored);
     if (replay.time > (uint64_t)clock_wall() + TSIG_FUDGE) {

@@ -29,7 +29,7 @@ struct updater {
     char *dir;           /* the plan's: settings may go meanwhile */
     struct statedb *db;  /* the thread's, once it runs; NULL: it cannot be used */
     struct bound *bound; /* likewise: what is bound, without what is not committed yet */
-    uint64_t tried_ms;   /* when opening was tried last */
+    uint64_t tried_ms;   /* when the last attempt to open it was made */
     atomic_bool good;
     uv_async_t wake;
     bool running, stopped;
@@ -87,7 +87,7 @@ static int renew_bound(struct updater *u, const struct list *jobs)
 
 struct batch {
     struct list jobs, drains;
-    uint64_t ticket; /* of the last drain in the batch; 0: there is none */
+    uint64_t ticket; /* ticket of the last drain in the batch; 0: there is none */
     bool failed;
 };
 

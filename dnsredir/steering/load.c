@@ -5,13 +5,13 @@
 
 /* A limit is missed by this much before a replica comes back. */
 #define ROOM 0.9
-/* What a step changes: upwards at least and at most so much, downwards at most to this part. */
+/* Limits of one step: least and largest rise of a level, and the factor by which it may fall. */
 #define STEP_LEAST 0.02
 #define STEP_UP 0.1
 #define STEP_DOWN 0.5
 /* Rates: the newest report counts half. */
 #define SMOOTH 0.5
-/* What a replica gets at once when it comes back, to be measured at all. */
+/* Level of a replica that has just come back, so that its load can be measured at all. */
 #define RAMP_FIRST 0.1
 /* No machine does more, in a second and at once; who reports more would make the fair share of all
  * others so large that none of them was ever too full. */
@@ -153,7 +153,7 @@ static double raised(double level, double room)
     return clamp(level + clamp(part * room / 2, STEP_LEAST, STEP_UP), 0, LOAD_LEVEL_MAX);
 }
 
-/* What it may have, when all together have so much of what all can do. */
+/* The load that a replica may have while all together have this fraction of their capacity. */
 static double limit_of(const struct load_state *state, const struct load_rules *rules, double part)
 {
     double share = rules->spill * part;

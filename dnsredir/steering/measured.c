@@ -10,10 +10,11 @@
 /* Where one of two has no place, nobody knows how far they are. */
 #define FAR 1e12f
 
-/* What is better by less than this is as good: one part of so many, and so many µs. */
+/* Two times that differ by less than this count as equal: 1/HAIR of the time, or HAIR_US µs. */
 enum { HAIR = 64, HAIR_US = 300 };
 
-/* What networks nearby found of one replica: how much farther than their best, µs in all. */
+/* What nearby networks have measured of one replica: the sum, in µs, by how much it was slower than
+ * their best replica. */
 struct kin {
     double sum;
     unsigned count;
@@ -24,7 +25,7 @@ struct interned {
     uint32_t value;
 };
 
-/* One network while it is ranked; arrays by replica. */
+/* The state while one network is ranked; arrays are indexed by replica. */
 struct compiler {
     const struct measured_input *in;
     struct measured *out;
@@ -37,7 +38,7 @@ struct compiler {
     uint32_t *us;    /* measured; 0: not */
     bool *lately;    /* and not long ago */
     bool *far;       /* or known to be farther than those */
-    uint16_t *known; /* those measured, the nearest first */
+    uint16_t *known; /* the measured replicas, the nearest first */
     size_t known_count;
     struct kin *kin;
     uint16_t *seen; /* the replicas with kin */
@@ -177,8 +178,8 @@ static bool is_put(const struct compiler *c, uint16_t replica)
     return false;
 }
 
-/* What to expect of a replica, µs: what was measured; what networks nearby found; or what it takes
- * by way of the nearest one. */
+/* The expected time of a replica in µs: as measured; or from nearby networks; or by way of the
+ * nearest replica. */
 static float expected_us(struct compiler *c, uint16_t replica)
 {
     uint16_t first = c->known[0];

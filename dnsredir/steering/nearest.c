@@ -33,7 +33,7 @@ struct entries {
 };
 
 struct nearest_builder {
-    struct arena *arena; /* of the result */
+    struct arena *arena; /* memory of the result */
     struct arena scratch;
     const struct replica *replicas;
     size_t replica_count;
@@ -197,7 +197,7 @@ static unsigned sort_by_distance(const struct nearest_builder *b, bool has_place
     return placed;
 }
 
-/* The same from where a replica is: many prefixes have the same first one. */
+/* As above, from the place of a replica: many prefixes have the same first replica. */
 static const uint16_t *neighbours(struct nearest_builder *b, uint16_t id)
 {
     const struct replica *r = &b->replicas[id];

@@ -44,7 +44,7 @@ struct node {
     uint32_t leaf_base;
 };
 
-/* One address family. */
+/* The trie of one address family. */
 struct trie {
     uint32_t root[1u << ROOT_BITS];
     struct node *nodes;

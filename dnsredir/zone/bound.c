@@ -22,7 +22,7 @@ struct entry {
 
 /* Immutable once it is shared. */
 struct part {
-    atomic_uint users; /* of any threads */
+    atomic_uint users; /* references from any thread */
     struct arena memory;
     struct map map;
     size_t count; /* names with records */

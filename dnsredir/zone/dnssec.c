@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-#define RRSIG_FIXED_LEN 18 /* its data before the signer's name */
+#define RRSIG_FIXED_LEN 18 /* length of RRSIG data before the signer's name */
 #define DIGEST_SHA256 2
 /* The jitter is up to this part of the validity. */
 #define JITTER_PART 8

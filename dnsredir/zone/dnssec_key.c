@@ -20,7 +20,7 @@
 
 #define FILE_MAX (64 << 10)
 #define COORDINATE_LEN 32
-#define DER_MAX 80 /* of a signature: two numbers of 33 bytes, and their heads */
+#define DER_MAX 80 /* longest signature in DER: two numbers of 33 bytes with their headers */
 
 enum { FLAGS_ENTRY_POINT = 257, PROTOCOL = 3 };
 
@@ -65,8 +65,8 @@ static bool is_p256(const EVP_PKEY *pkey)
            strcmp(group, "prime256v1") == 0;
 }
 
-/* What names in the caches of signatures are hashed with: nobody without the key can aim for
- * collisions, and it stays the same as long as the key. */
+/* Derives the key with which ids of signatures are hashed. Nobody without the private key can aim
+ * for collisions, and it stays the same as long as the private key does. */
 static bool derive_hash(const EVP_PKEY *pkey, struct sip_key *out)
 {
     static const char label[] = "larder-dns: names of signatures";

@@ -15,7 +15,7 @@ struct entry {
 };
 
 struct signatures {
-    unsigned count; /* of owners */
+    unsigned count; /* number of owners */
     size_t used;
     size_t mask; /* entries: a power of two, at most half full */
     struct entry *entries;
@@ -75,7 +75,7 @@ struct making {
     struct signatures *to;
     const struct signatures_plan *plan;
     struct standing *standing; /* everybody is up */
-    size_t choices;            /* that may still be made */
+    size_t choices;            /* how many signatures of choices may still be made */
     bool reused;
 };
 
@@ -187,7 +187,7 @@ static void add_records(struct making *m, const struct node *node,
     add_own(m, node, &set);
 }
 
-/* What a client with this ranking is given while everybody is up. */
+/* Adds the answer that a client with this ranking gets while all replicas are up. */
 static void add_choice(struct making *m, const struct node *node, const struct ranking *ranking,
                        bool v6)
 {
@@ -272,7 +272,7 @@ static void add_node(void *arg, const struct node *node)
     add_denials(m, node);
 }
 
-/* What every negative answer of a zone has. */
+/* Adds the sets that every negative answer of the zone contains. */
 static void add_zone(void *arg, const struct zone *zone)
 {
     struct making *m = arg;

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 
 #define WAYS 4
-#define SETS 2048 /* of WAYS entries: 8192 signatures of a kind, 0.7 MB */
+#define SETS 2048 /* sets of WAYS entries: 8192 signatures of each kind, 0.7 MB */
 #define BURST_PART 16
 #define BURST_LEAST 8
 #define TCP_PART 4
@@ -31,7 +31,7 @@ struct bucket {
 };
 
 struct signer {
-    struct bucket buckets[SIGNER_KINDS]; /* of all zones */
+    struct bucket buckets[SIGNER_KINDS]; /* shared by all zones */
     struct bucket zones[SIGNER_KINDS][ZONES];
     struct entry entries[SIGNER_KINDS][SETS][WAYS];
 };
@@ -72,7 +72,7 @@ static bool spend(struct bucket *bucket, const struct share *share, const struct
     return true;
 }
 
-/* The same for a zone: of its own part or, when that is used up, of what is everybody's. */
+/* As above, for a zone: takes from its own part or, when that is used up, from the shared part. */
 static bool spend_for(struct signer *signer, const struct signatures *ready, unsigned zone,
                       const struct signer_case *when)
 {

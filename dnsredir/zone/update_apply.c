@@ -10,7 +10,7 @@
 #include "dnsredir/zone/update_record.h"
 
 #define PREREQ_DATA_MAX 4096
-/* What a name may have stored: more is not what we wrote. */
+/* Most records that a name may have stored; more were not written by us. */
 #define RECORDS_MAX ((size_t)64)
 #define STORED_MAX (RECORDS_MAX * (8 + BOUND_DATA_MAX))
 
@@ -252,10 +252,10 @@ static unsigned copy_kept(const struct update_rule *rule, const struct update_re
 
     while (bound_next(&in, &old)) {
         if (!update_rule_has(rule, old.type) || takes_away(change, data, &old)) {
-            continue; /* what the rule no longer opens goes now, too */
+            continue; /* records that the rule does not allow any more are removed, too */
         }
         if (change->class == CLASS_IN && change->type == old.type) {
-            old.ttl = ttl; /* one for all of a set: RFC 2181 5.2 */
+            old.ttl = ttl; /* all records of a set have one TTL (RFC 2181 5.2) */
         }
         bound_put(out, &old);
         count++;
@@ -263,7 +263,7 @@ static unsigned copy_kept(const struct update_rule *rule, const struct update_re
     return count;
 }
 
-/* One with its highest bit set is 0 (RFC 2181 8). */
+/* A TTL with its highest bit set counts as 0 (RFC 2181 8). */
 static uint32_t ttl_of(const struct update_record *change, const struct update_rule *rule)
 {
     uint32_t ttl = change->ttl > INT32_MAX ? 0 : change->ttl;
