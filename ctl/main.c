@@ -381,8 +381,9 @@ static int read_argument(const struct verb *verb, struct ctl_options *options, i
     } else if (is_field(word) && options->field_count == CTL_FIELDS_MAX) {
         fprintf(stderr, "larderctl: at most %d fields\n", CTL_FIELDS_MAX);
         return CTL_USAGE;
+    } else if (is_option) { /* a part of a help, but no option: "--proxy," */
+        return unknown_option(verb, word);
     } else {
-        CHECK(!is_option); /* each that a help names is read above */
         return take_operand(options, word);
     }
     return CTL_GOOD;

@@ -50,7 +50,8 @@ for verb in verbs:
 
 for words, meant in ((("tail", "--hots", "x"), "--host"), (("top", "--onec"), "--once"),
                      (("tail", "--root", "x"), None), (("tail", "--foo"), None),
-                     (("drain", "--prxoy"), None)):
+                     (("drain", "--prxoy"), None), (("check", "--proxy,"), "--proxy"),
+                     (("top", "--slower  filters"), None)):
     status, text = run(*words)
     check(status == 2 and (f'did you mean "{meant}"' in text if meant else "did you" not in text),
           f"{words}: {text}")
