@@ -15,8 +15,9 @@
  */
 
 enum {
-    ADMIN_CLIENTS_MAX = 64,   /* from here on the oldest connection is asked to close */
-    ADMIN_CLIENTS_HARD = 128, /* from here on the oldest one without a request is closed */
+    ADMIN_CLIENTS_MAX = 64, /* above this number the oldest connection is asked to close */
+    /* above this number the oldest connection without a request is closed */
+    ADMIN_CLIENTS_HARD = 128,
 };
 
 struct admin {
@@ -73,7 +74,7 @@ static void on_gone(void *owner)
 
 static const struct h1_events admin_events = {.on_stream = on_stream, .on_gone = on_gone};
 
-/* In the middle of its life, and at once: on_gone() is not called. */
+/* Closes a connection at once, whatever its state; on_gone() is not called. */
 static void client_drop(struct admin_client *client)
 {
     h1_close(&client->h1);
@@ -81,8 +82,8 @@ static void client_drop(struct admin_client *client)
     client_free(client);
 }
 
-/* Half a request may last for seconds, and so may those of a hundred connections: who only waits
- * for the rest of it gives way. */
+/* Closes the oldest connection without a complete request. An incomplete request may last for
+ * seconds, and so may those of a hundred connections. */
 static void drop_oldest_without_request(struct admin *admin)
 {
     list_each_safe(link, &admin->clients)
@@ -95,7 +96,8 @@ static void drop_oldest_without_request(struct admin *admin)
     }
 }
 
-/* Connections that ask nothing must not keep administrators, and probes for health, out. */
+/* Makes room for a connection: those without a request must not keep administrators and health
+ * probes out. */
 static void make_room(struct admin *admin)
 {
     if (admin->client_count >= ADMIN_CLIENTS_HARD) {

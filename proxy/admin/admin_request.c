@@ -22,7 +22,7 @@
 struct admin_request {
     struct server *server;
     struct stream *stream;
-    struct admin_request **slot; /* where the connection keeps it */
+    struct admin_request **slot; /* where the connection keeps the pointer to this request */
     struct arena arena;
     struct buf body;
     struct source_memory source;
@@ -36,8 +36,8 @@ struct admin_request {
 enum page_flag {
     PAGE_CHANGES =
         BIT(0), /* needs POST; other pages need GET, so that following a link changes nothing */
-    PAGE_BY_ANY_NAME = BIT(1), /* has nothing that a stranger may not know */
-    PAGE_TELLS_LOAD = BIT(2),  /* also has the load in a field of its head */
+    PAGE_BY_ANY_NAME = BIT(1), /* contains nothing that a stranger may not know */
+    PAGE_TELLS_LOAD = BIT(2),  /* reports the load in a field of the response head, too */
 };
 
 struct page {
@@ -155,7 +155,7 @@ static void refuse(struct admin_request *request, int status, const char *what)
     reply(request, status, SPAN("text/plain; charset=utf-8"));
 }
 
-/* NULL, with the error written to `out`. */
+/* Returns NULL after writing the error to `out`. */
 static struct source *watch_tail(const struct status_query *query, struct buf *out)
 {
     struct tail_filter filter;

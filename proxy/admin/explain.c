@@ -102,7 +102,8 @@ static void expect_validation(struct prediction *prediction)
         predict_outcome(prediction, "validate", OUTCOME_REVALIDATED);
         prediction->outcomes[prediction->outcome_count++] = OUTCOME_MODIFIED;
     }
-    prediction->outcomes[prediction->outcome_count++] = OUTCOME_STALE; /* when the origin fails */
+    /* outcome if the origin fails */
+    prediction->outcomes[prediction->outcome_count++] = OUTCOME_STALE;
 }
 
 static void expect_alone(struct prediction *prediction)
@@ -167,7 +168,7 @@ static void ask_cache(struct prediction *prediction)
     case CACHE_REFUSED:
         expect_refusal(prediction);
         break;
-    case CACHE_COLD: /* impossible here, as this waits for the disk */
+    case CACHE_COLD: /* impossible, as explanations wait for the disk */
         UNREACHABLE();
     }
 }
@@ -212,7 +213,7 @@ static void predict(struct prediction *prediction)
         decision->outcome = OUTCOME_TUNNEL;
         predict_outcome(prediction, "upgrade", OUTCOME_TUNNEL);
         prediction->outcomes[prediction->outcome_count++] =
-            OUTCOME_PASS; /* when the origin declines */
+            OUTCOME_PASS; /* outcome if the origin declines */
         return;
     case ROUTE_CACHE:
         ask_cache(prediction);
@@ -255,7 +256,7 @@ static void predict_cache_status(struct prediction *prediction)
     bool known = prediction->settings->cache.status_key && prediction->route.kind == ROUTE_CACHE;
 
     if (told.forward != FORWARD_NONE) {
-        told.age = told.lifetime = -1; /* unknown until the origin answers */
+        told.age = told.lifetime = -1; /* unknown before the origin answers */
     }
     prediction->cache_status = decision_cache_status(
         &told, span_str(prediction->settings->name),
@@ -301,7 +302,7 @@ static const struct user *user_asked_for(const struct prediction *prediction)
 
 /* ---- where the URL leads ---- */
 
-/* Finds out about one of the places that the URL may mean. */
+/* Examines one of the places that the URL may mean. */
 static void inquire(struct prediction *prediction)
 {
     route_strip(&prediction->route, &prediction->asked.request);

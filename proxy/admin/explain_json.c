@@ -99,7 +99,7 @@ static json_t *remedies_json(const struct prediction *prediction)
     enum reason kept = prediction->last ? prediction->last->decision.store_reason : REASON_NONE;
     enum reason own = prediction->decision.reason;
     bool known = mark != REASON_NONE || reason_remedy(kept).len > 0;
-    /* why nothing is stored says more than that nothing is stored */
+    /* the reason for not storing is more informative than that nothing is stored */
     enum reason reasons[] = {
         known && (own == REASON_NOT_STORED || own == REASON_PASS_MARK) ? REASON_NONE : own,
         mark,

@@ -30,10 +30,10 @@
 struct purging {
     struct letter letter;
     struct loop *loop;
-    struct purge_waiter *waiter; /* NULL: it has left */
+    struct purge_waiter *waiter; /* NULL: the client has left */
     json_t *json;
-    atomic_uint commits; /* still to come; plus one until all are ordered */
-    atomic_int err;      /* of any commit */
+    atomic_uint commits; /* commits still to come; plus one until all were ordered */
+    atomic_int err;      /* the error of any commit */
 };
 
 static atomic_size_t under_way;
@@ -114,7 +114,7 @@ void purge_settle(struct server *server)
     }
 }
 
-/* May something be stored there, now or under earlier rules? */
+/* May a response of this route be stored, now or under earlier rules? */
 static bool is_kept(const struct route *route)
 {
     return route->kind == ROUTE_CACHE || route->kind == ROUTE_UPGRADE ||
@@ -131,7 +131,7 @@ static bool next_place(struct url_routes *routes, struct route *route)
     return false;
 }
 
-/* The first place where it may be stored; or why there is none. */
+/* The first place where a response may be stored; or why there is none. */
 static bool first_place(struct url_routes *routes, struct route *route, struct span *what)
 {
     if (!url_routes_next(routes, route)) {
@@ -147,7 +147,7 @@ static bool first_place(struct url_routes *routes, struct route *route, struct s
 /* Sums over all places. */
 struct purge_sum {
     struct purge_found found;
-    json_t *mirrors; /* paths of mirrors that had some of it */
+    json_t *mirrors; /* paths of the mirrors concerned */
 };
 
 static bool is_some(const struct purge_found *found)
@@ -182,7 +182,7 @@ static int purge_route(const struct status_query *query, const struct route *rou
                           query->arena, &found, commit_ends, purging);
     if (err) {
         atomic_fetch_sub(&purging->commits,
-                         1); /* never the last, as the count for ordering remains */
+                         1); /* never the last one, because the count for ordering remains */
         return err;
     }
     sum->found.varies |= found.varies;
@@ -218,7 +218,8 @@ static int purge_url(const struct status_query *query, struct route *route,
         err = purge_route(query, route, purging, &sum);
     }
     log_purge("url", &uri, &sum.found);
-    purging->json = found_json(&uri, &sum); /* the letter is handled later, by this thread */
+    /* set in time, as the letter is handled later by this thread */
+    purging->json = found_json(&uri, &sum);
     waiter->purging = purging;
     commit_ends(purging, err);
     return 0;
@@ -254,7 +255,7 @@ static json_t *scope_json(const char *what, const struct uri *uri)
     return json;
 }
 
-/* What could not be made durable is removed all the same; the answer says so. */
+/* Scopes that could not be made durable are purged all the same; the answer says so. */
 static int purge_scope(const struct status_query *query, const char *what, const struct uri *uri,
                        struct span scope)
 {

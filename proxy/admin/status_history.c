@@ -1,4 +1,4 @@
-/* status_history - /history and /top: what the proxy did lately, for whom and from where. */
+/* status_history - /history and /top: what the proxy did lately, for which clients and hosts. */
 #include "base/clock.h"
 #include "cache/decision_text.h"
 #include "proxy/client/accesslog.h"

@@ -12,7 +12,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-/* At most so often are live objects counted again for this page. */
+/* Least time between two counts of live objects for this page. */
 #define COUNT_AGAIN_SECONDS 60
 
 static json_t *integer(uint64_t value)
@@ -54,7 +54,7 @@ static void count_if_old(struct store *store)
     store_tour(store, STORE_COUNT, &tour);
     if (tour.began == 0 || tour.err ||
         (tour.ended && clock_wall() - tour.ended >= COUNT_AGAIN_SECONDS)) {
-        store_tour_begin(store, STORE_COUNT, 0); /* later, if one is in progress */
+        store_tour_begin(store, STORE_COUNT, 0); /* begun later, if a tour is in progress */
     }
 }
 
@@ -62,7 +62,7 @@ static void count_if_old(struct store *store)
 
 struct log_sum {
     uint64_t segments, bytes, hot;
-    int64_t oldest, newest; /* of the segments' creation */
+    int64_t oldest, newest; /* creation times of segments */
 };
 
 static void add_to_log(struct log_sum *sum, const struct store_segment *segment)
@@ -196,8 +196,8 @@ static void set_counters(json_t *object, struct store *store, const struct store
     set(object, "corrupt", stats->corrupt);
 }
 
-/* The tours are asked for once, before the segments: an answer that says that the count has ended
- * has what was counted in it. */
+/* The state of tours is read before the segments: if the answer says that the count has ended, its
+ * numbers are in the segments. */
 static void set_store(json_t *object, struct store *store, const struct store_stats *stats,
                       bool with_segments)
 {
