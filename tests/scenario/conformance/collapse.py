@@ -7,7 +7,7 @@ from harness import Cases, Step, answer, need
 
 cases = Cases()
 LONG = "Cache-Control: max-age=3600"
-JOINED = .4  # seconds in which the proxy has read what was sent to it
+JOINED = .1  # seconds in which the proxy has looked up what it has read
 
 
 def together(course, steps, *answers):
@@ -21,6 +21,7 @@ def together(course, steps, *answers):
     conns = [course.open(steps[0])]
     course.await_requests(before + 1)
     conns += [course.open(step) for step in steps[1:]]
+    course.await_read(conns)
     sleep(JOINED)
     gate.set()
     with ThreadPoolExecutor(len(steps)) as pool:
@@ -171,11 +172,11 @@ def leader_leaves(course):
     course.answers.popleft()
     conn = course.open(Step())
     course.await_requests(1)
-    with ThreadPoolExecutor(2) as pool:
-        follower = pool.submit(course.send, Step())
-        sleep(.1)
-        conn.close()
-        sleep(.1)
-        gate.set()
-        need(follower.result().status == 200, "no response")
+    follower = course.open(Step())
+    course.await_read([follower])
+    sleep(JOINED)
+    conn.close()
+    sleep(JOINED)
+    gate.set()
+    need(course.receive(follower, Step()).status == 200, "no response")
     seen(course, 1)

@@ -423,6 +423,19 @@ class Course:
             need(len(self.requests) >= count,
                  f"the origin was asked {len(self.requests)} times, not {count}")
 
+    def await_read(self, conns):
+        """Until the proxy has read all that was sent on these connections, which it may not have accepted yet."""
+        ours = {conn.getsockname()[1] for conn in conns}
+        end = time.monotonic() + PATIENCE
+        while not ours <= self.all_read() and time.monotonic() < end:
+            time.sleep(.01)
+
+    def all_read(self):
+        """The ports of peers whose bytes have all been read from the proxy's sockets."""
+        rows = (line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:])
+        return {int(row[2].split(":")[1], 16) for row in rows
+                if int(row[1].split(":")[1], 16) == self.proxy.port and int(row[4].split(":")[1], 16) == 0}
+
     def explain(self, at="", host=0):
         """What the proxy says about the URL."""
         url = self.url(at, host)
