@@ -104,8 +104,8 @@ bool h1_is_waiting(const struct h1 *h1, uint64_t before_ms);
  * (pace.h)? */
 bool h1_is_slow(const struct h1 *h1);
 /* Server role: has the client taken next to nothing of what waits for it, for PACE_LOOK_MS
- * (pace.h)? */
-bool h1_is_stalled(const struct h1 *h1);
+ * (pace.h)? What it takes between two calls counts. */
+bool h1_is_stalled(struct h1 *h1);
 /* Closes at once: on_close(err), then on_gone. Must not be called from an event of its own. */
 void h1_abort(struct h1 *h1, int err);
 /* Closes at once, without any event. Accepts NULL; sets *h1 to NULL. */

@@ -118,7 +118,7 @@ struct h1 {
     uint64_t since; /* when the connection's present wait began */
     enum h1_role role;
     enum h1_state state;
-    uint32_t left; /* bytes that the transport queued when the last turn had ended */
+    size_t left; /* bytes that the transport queued when the last turn had ended */
     bool is_pumping;
     bool is_kicked;       /* the pump is to run again */
     bool is_eof : 1;      /* the peer has closed its direction */

@@ -30,13 +30,7 @@ static void after_response(struct h1 *h1, bool is_reusable)
 /* What there is for the peer to take, by which h1_is_stalled() judges later. */
 static void note_queued(struct h1 *h1)
 {
-    size_t queued = transport_queued(h1->transport);
-
-    if (h1->turn) {
-        h1->turn->out_seen = queued;
-    } else {
-        h1->left = queued < UINT32_MAX ? (uint32_t)queued : UINT32_MAX;
-    }
+    *(h1->turn ? &h1->turn->out_seen : &h1->left) = transport_queued(h1->transport);
 }
 
 /* Ends a turn whose messages are complete, or as complete as they need to be. */

@@ -147,26 +147,30 @@ static bool has_moved(struct h1 *h1, struct h1_turn *turn, uint64_t least)
     return moved;
 }
 
-/* Of what was queued at `since`, and maybe of more that was queued behind it. */
-static bool takes_nothing(const struct h1 *h1, uint64_t since, size_t seen)
+/* Has the peer taken next to nothing of what was queued at *since? What it has taken is noted, as
+ * the socket may have taken a part at once, which says nothing about the time since then. */
+static bool takes_nothing(const struct h1 *h1, uint64_t *since, size_t *seen)
 {
-    uint64_t waited = loop_now_ms(h1->loop) - since;
+    uint64_t now = loop_now_ms(h1->loop);
     size_t queued = transport_queued(h1->transport);
-    size_t taken = queued < seen ? seen - queued : 0;
 
-    return queued > 0 && waited >= PACE_LOOK_MS && taken < pace_least(waited);
+    if (queued == 0 || now - *since < PACE_LOOK_MS) {
+        return false;
+    }
+    bool moved = queued < *seen && *seen - queued >= pace_least(PACE_LOOK_MS);
+    *since = moved ? now : *since;
+    *seen = queued;
+    return !moved;
 }
 
-/* Behind the last response its end may still wait to be taken. */
-bool h1_is_stalled(const struct h1 *h1)
+/* The end of the last response, too, may still wait to be taken. */
+bool h1_is_stalled(struct h1 *h1)
 {
-    const struct h1_turn *turn = h1->turn;
-
     if (h1->state != H1_OPEN && h1->state != H1_FLUSH) {
         return false;
     }
-    return turn ? takes_nothing(h1, turn->out_since, turn->out_seen)
-                : takes_nothing(h1, h1->since, h1->left);
+    return h1->turn ? takes_nothing(h1, &h1->turn->out_since, &h1->turn->out_seen)
+                    : takes_nothing(h1, &h1->since, &h1->left);
 }
 
 static void refuse_late(struct h1 *h1)

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "http/h1_body.h"
 #include "proxy/stream/h1.h"
+#include "proxy/stream/pace.h"
 #include "tests/lib/owner.h"
 #include "tests/lib/peer.h"
 #include "tests/unit/proxy/writes.h"
@@ -1038,6 +1039,43 @@ Test(h1_server, a_paused_body_is_not_late)
     stream_resume(requests[0].stream);
     cr_expect(LOOP_UNTIL(loop, requests[0].is_closed));
     cr_expect_eq(requests[0].err, ERR_TIMEOUT);
+}
+
+/* Waits until nothing more fits into the sockets. Returns how much of the feed was taken. */
+static uint64_t fill_sockets(void)
+{
+    uint64_t before;
+
+    do {
+        before = script.feed.pos;
+        uint64_t now = loop_now_ms(loop);
+        cr_expect(LOOP_UNTIL(loop, loop_now_ms(loop) > now + 200));
+    } while (script.feed.pos != before);
+    return before;
+}
+
+/* At the second look at the latest: at the first something may have moved since it was sent. */
+static bool is_stalled_at_last(void)
+{
+    cr_expect_not(h1_is_stalled(h1), "it may take some yet");
+    for (int i = 0; i < 2 && !h1_is_stalled(h1); i++) {
+        uint64_t before = loop_now_ms(loop);
+        cr_expect(LOOP_UNTIL(loop, loop_now_ms(loop) > before + PACE_LOOK_MS));
+    }
+    return h1_is_stalled(h1);
+}
+
+Test(h1_server, a_reader_that_stands_still_is_stalled)
+{
+    serve_feed(true, LARGE, 1 << 20, BODY_LENGTH);
+    peer_say(&peer, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    uint64_t taken = fill_sockets();
+    cr_expect(is_stalled_at_last());
+    while (script.feed.pos == taken) {
+        peer_read(&peer, 65536);
+        loop_turn(loop);
+    }
+    cr_expect_not(h1_is_stalled(h1));
 }
 
 Test(h1_server, a_reader_that_stands_still_is_dropped)
