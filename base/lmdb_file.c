@@ -1,6 +1,8 @@
 #include "base/lmdb_file.h"
 
 #include "base/err.h"
+#include "base/guard.h"
+#include "base/lmdb_sound.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -58,8 +60,13 @@ static int check_length(MDB_env *env)
 int lmdb_file_open(const char *path, const struct lmdb_file_plan *plan, MDB_env **env)
 {
     *env = NULL;
-    int err = mdb_env_create(env);
+    guard_install();
+    int err = plan->tables ? lmdb_sound_check(path) : lmdb_sound_check_nameless(path);
 
+    if (err) {
+        return err;
+    }
+    err = mdb_env_create(env);
     err = err ? err : mdb_env_set_mapsize(*env, plan->map_size);
     if (!err && plan->tables) {
         err = mdb_env_set_maxdbs(*env, plan->tables);

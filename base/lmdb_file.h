@@ -17,8 +17,8 @@ struct lmdb_file_plan {
 };
 
 /* Opens or makes the file (mode 0640). ERR_CORRUPT also if it has lost its end, which would raise
- * SIGBUS at the first read there. *env is NULL until there is one, and is to be closed after
- * errors, too. */
+ * SIGBUS at the first read there, or if its trees are damaged, which LMDB would not notice. *env is
+ * NULL until there is one, and is to be closed after errors, too. */
 int lmdb_file_open(const char *path, const struct lmdb_file_plan *plan, MDB_env **env);
 
 /* 0, ERR_NOT_FOUND, ERR_FULL, ERR_CORRUPT, ERR_CLOSED (an error before was fatal), -errno or ERR_IO

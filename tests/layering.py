@@ -75,9 +75,7 @@ MAY_INCLUDE = {
     "dnsredir/health/health": {"base", "dnsredir/steering", "dnsredir/config", "dnsredir/health",
                                "dnsredir/health/health.h"},
     "dnsredir/resolver/recursor": {"base", "dnsredir/resolver", "dnsredir/resolver/recursor.h"},
-    # A damaged file is looked at, and survived, as the store does: sound.h and guard.h alone.
-    "dnsredir/steering/geo.c": {"base", "dnsredir/steering", "cache/store"},
-    "dnsredir/state/statedb": {"base", "dnsredir/state/statedb.h", "cache/store"},
+    "dnsredir/state/statedb": {"base", "dnsredir/state/statedb.h"},
     "dnsredir/listener": {"base", "dnsredir/message", "dnsredir/answer", "dnsredir/config",
                           "dnsredir/worker.h", "dnsredir/resolver", "dnsredir/state",
                           "dnsredir/listener"},

@@ -2,8 +2,8 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "cache/store/guard.h"
-#include "cache/store/page.h"
+#include "base/guard.h"
+#include "base/lmdb_page.h"
 
 #include <errno.h>
 #include <fcntl.h>

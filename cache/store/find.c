@@ -3,7 +3,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cache/store/guard.h"
+#include "base/guard.h"
 #include "cache/store/resident.h"
 #include "cache/store/store_parts.h"
 

@@ -3,7 +3,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "cache/store/append.h"
-#include "cache/store/guard.h"
+#include "base/guard.h"
 #include "cache/store/lookup.h"
 #include "cache/store/uses.h"
 

@@ -2,7 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "cache/store/sound.h"
+#include "base/lmdb_sound.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -189,7 +189,7 @@ int index_open(struct index *index, const char *dir, uint64_t size, const struct
 
     *index = (struct index){0};
     index_path(dir, "", path);
-    int err = sound_check_without(path, "obj");
+    int err = lmdb_sound_check_without(path, "obj");
     return err ? err : open_file(index, path, size, heir_of);
 }
 
@@ -217,7 +217,7 @@ int index_check(const char *dir)
 
     index_path(dir, "", path);
     read_through(path);
-    return sound_check(path);
+    return lmdb_sound_check(path);
 }
 
 /* ---- its file ---- */

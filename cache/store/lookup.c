@@ -2,7 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "cache/store/guard.h"
+#include "base/guard.h"
 #include "cache/store/sum.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
-#include "cache/store/guard.h"
+#include "base/guard.h"
 #include "cache/store/segment_parts.h"
 
 #include <stdatomic.h>

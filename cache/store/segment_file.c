@@ -2,9 +2,9 @@
 #include "cache/store/segment_parts.h"
 
 #include "base/err.h"
-#include "cache/store/guard.h"
+#include "base/guard.h"
 #include "cache/store/lookup.h"
-#include "cache/store/sound.h"
+#include "base/lmdb_sound.h"
 #include "cache/store/walk.h"
 
 #include <errno.h>
@@ -145,7 +145,7 @@ static int open_to_write(struct segment *segment, const char *path, bool create)
         err = stat(path, &file) != 0 ? -errno : file.st_size == 0 ? ERR_CORRUPT : 0;
     }
     if (!err && !create) { /* LMDB divides by the page size in the file */
-        err = sound_check_only(path, "h");
+        err = lmdb_sound_check_only(path, "h");
     }
 
     if (!err) {
@@ -225,7 +225,7 @@ int segment_count(struct segment *segment)
         return 0;
     }
     segment_path(segment->home, segment->id, path);
-    int err = sound_check(path);
+    int err = lmdb_sound_check(path);
     if (!err) {
         err = lookup_next(segment, &segment->next_object, &segment->next_chunk);
     }

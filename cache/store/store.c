@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache/store/crashes.h"
-#include "cache/store/guard.h"
+#include "base/guard.h"
 #include "cache/store/lookup.h"
 #include "cache/store/store_parts.h"
 

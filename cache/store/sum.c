@@ -1,7 +1,7 @@
 #include "cache/store/sum.h"
 
 #include "base/err.h"
-#include "cache/store/guard.h"
+#include "base/guard.h"
 
 #include <errno.h>
 #include <sys/uio.h>

@@ -3,10 +3,10 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "cache/store/directory.h"
-#include "cache/store/guard.h"
+#include "base/guard.h"
 #include "cache/store/inspect.h"
 #include "cache/store/lookup.h"
-#include "cache/store/sound.h"
+#include "base/lmdb_sound.h"
 #include "cache/store/spare.h"
 
 #include <dirent.h>
@@ -128,7 +128,7 @@ static int open_segment(struct verify *verify, uint32_t id, const char *path)
     if (stat(path, &file) != 0) {
         return -errno;
     }
-    int err = sound_check(path);
+    int err = lmdb_sound_check(path);
     if (err) {
         return err;
     }
@@ -282,7 +282,7 @@ static int count_strays(struct verify *verify)
 
 static int look_at_all(struct verify *verify)
 {
-    int err = sound_each(verify->index, "seg", list_segment, verify);
+    int err = lmdb_sound_each(verify->index, "seg", list_segment, verify);
 
     if (!err) {
         err = read_identity(verify);
@@ -296,7 +296,7 @@ static int look_at_all(struct verify *verify)
         look_at_segment(verify, &verify->listed[i]);
     }
     if (!err) {
-        err = sound_each(verify->index, "obj", look_at_object, verify);
+        err = lmdb_sound_each(verify->index, "obj", look_at_object, verify);
     }
     return err ? err : count_strays(verify);
 }

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "cache/store/page.h"
+#include "base/lmdb_page.h"
 #include "cache/store/resident.h"
 
 #include <endian.h>

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "cache/store/evict.h"
-#include "cache/store/guard.h"
+#include "base/guard.h"
 #include "cache/store/refused.h"
 
 #include <errno.h>

@@ -3,12 +3,11 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/folder_lock.h"
+#include "base/guard.h"
 #include "base/lmdb_file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/siphash.h"
-#include "cache/store/guard.h"
-#include "cache/store/sound.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -67,12 +66,6 @@ static void on_impossible(MDB_env *env, const char *message)
     guard_leave();
 }
 
-/* A file that existed and is empty has lost its content. */
-static int check_file(const char *path, const struct stat *about)
-{
-    return about->st_size == 0 ? ERR_CORRUPT : sound_check(path);
-}
-
 static int open_env(struct statedb *db, const char *dir)
 {
     const struct lmdb_file_plan plan = {.map_size = MAP_SIZE,
@@ -85,9 +78,15 @@ static int open_env(struct statedb *db, const char *dir)
     if ((size_t)snprintf(path, sizeof(path), "%s/" STATEDB_FILE, dir) >= sizeof(path)) {
         return -ENAMETOOLONG;
     }
-    bool is_new = stat(path, &before) < 0 && errno == ENOENT;
-    int err = is_new ? 0 : check_file(path, &before);
-    err = err ? err : lmdb_file_open(path, &plan, &db->env);
+    int err = stat(path, &before) == 0 ? 0 : -errno;
+    bool is_new = err == -ENOENT;
+    if (err && !is_new) {
+        return err;
+    }
+    if (!is_new && before.st_size == 0) {
+        return ERR_CORRUPT; /* it was there, and has lost everything */
+    }
+    err = lmdb_file_open(path, &plan, &db->env);
     if (err && is_new) {
         unlink(path); /* what a full disk has left would be a damaged file */
     }
@@ -126,7 +125,6 @@ int statedb_open(const char *dir, struct statedb **out)
     struct statedb *db = xcalloc(1, sizeof(*db));
     struct opening opening = {db, dir};
 
-    guard_install();
     db->lock = -1;
     int err = folder_lock(dir, "lock", &db->lock);
     if (!err) {

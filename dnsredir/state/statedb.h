@@ -6,7 +6,7 @@
  * which may wait for the disk.
  *
  * Nothing in the file is trusted: its structure is checked before LMDB sees it
- * (cache/store/sound.h), every value has a checksum, and a page that cannot be read while it is in
+ * (base/lmdb_sound.h), every value has a checksum, and a page that cannot be read while it is in
  * use is an error of statedb_work() and not a signal.
  */
 #ifndef LARDER_DNSREDIR_STATE_STATEDB_H

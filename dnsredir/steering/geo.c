@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/list.h"
-#include "cache/store/guard.h"
+#include "base/guard.h"
 
 #include <errno.h>
 #include <math.h>

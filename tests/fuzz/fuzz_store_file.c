@@ -1,7 +1,7 @@
 /* A whole LMDB file: sound or not, the walk stays inside it, and ends. */
 #include "base/check.h"
 #include "base/err.h"
-#include "cache/store/sound.h"
+#include "base/lmdb_sound.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,8 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     CHECK(fd >= 0 && write(fd, data, size) == (ssize_t)size);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    int whole = sound_check(path);
-    int small = sound_check_without(path, "obj");
+    int whole = lmdb_sound_check(path);
+    int small = lmdb_sound_check_without(path, "obj");
     CHECK((whole == 0 || whole == ERR_CORRUPT) && (small == 0 || small == ERR_CORRUPT));
     CHECK(whole != 0 || small == 0);
     close(fd);

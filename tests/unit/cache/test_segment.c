@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "cache/store/lookup.h"
-#include "cache/store/page.h"
+#include "base/lmdb_page.h"
 #include "cache/store/resident.h"
 
 #include <criterion/criterion.h>

@@ -2,8 +2,8 @@
  * page - how LMDB 0.9 lays out a data file (format version 1, 64-bit machines): two meta pages,
  * then trees of pages. For code that reads files without LMDB: sound.c, walk.c. Pure.
  */
-#ifndef LARDER_CACHE_STORE_PAGE_H
-#define LARDER_CACHE_STORE_PAGE_H
+#ifndef LARDER_BASE_LMDB_PAGE_H
+#define LARDER_BASE_LMDB_PAGE_H
 
 #include <assert.h>
 #include <stddef.h>

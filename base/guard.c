@@ -1,4 +1,4 @@
-#include "cache/store/guard.h"
+#include "base/guard.h"
 
 #include "base/err.h"
 #include "base/mem.h"

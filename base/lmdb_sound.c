@@ -1,9 +1,9 @@
-#include "cache/store/sound.h"
+#include "base/lmdb_sound.h"
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "cache/store/guard.h"
-#include "cache/store/page.h"
+#include "base/guard.h"
+#include "base/lmdb_page.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +26,9 @@ struct walk {
     void (*each)(void *arg, struct span key, struct span value);
     void *arg;
     bool is_told;
-    bool is_sparse;   /* only few of the pages are read */
-    uint8_t *visited; /* each page may belong only to one tree, or to the free list */
+    bool has_no_names; /* values are in the main tree itself */
+    bool is_sparse;    /* only few of the pages are read */
+    uint8_t *visited;  /* each page may belong only to one tree, or to the free list */
 };
 
 /* A level of the walk: the page, and the next node to visit. */
@@ -336,7 +337,7 @@ static int call_check(void *arg)
         return ERR_CORRUPT;
     }
     walk->visited = xcalloc(walk->pages, 1);
-    bool sound = check_tree(walk, &last.main, TREE_MAIN) &&
+    bool sound = check_tree(walk, &last.main, walk->has_no_names ? TREE_NAMED : TREE_MAIN) &&
                  (walk->skipped || walk->only || check_tree(walk, &last.free, TREE_FREE));
     return sound ? 0 : ERR_CORRUPT;
 }
@@ -387,29 +388,36 @@ static int check(const char *path, struct walk *walk)
     return err;
 }
 
-int sound_check_without(const char *path, const char *tree)
+int lmdb_sound_check_without(const char *path, const char *tree)
 {
     struct walk walk = {.skipped = tree};
 
     return check(path, &walk);
 }
 
-int sound_check_only(const char *path, const char *tree)
+int lmdb_sound_check_only(const char *path, const char *tree)
 {
     struct walk walk = {.only = tree};
 
     return check(path, &walk);
 }
 
-int sound_check(const char *path)
+int lmdb_sound_check(const char *path)
 {
     struct walk walk = {0};
 
     return check(path, &walk);
 }
 
-int sound_each(const char *path, const char *tree,
-               void (*each)(void *arg, struct span key, struct span value), void *arg)
+int lmdb_sound_check_nameless(const char *path)
+{
+    struct walk walk = {.has_no_names = true};
+
+    return check(path, &walk);
+}
+
+int lmdb_sound_each(const char *path, const char *tree,
+                    void (*each)(void *arg, struct span key, struct span value), void *arg)
 {
     struct walk walk = {.told = tree, .each = each, .arg = arg};
 

@@ -7,12 +7,12 @@
  * lookup must hold nothing, and a writer gives up its whole store. Guards nest; each thread has its
  * own. Only faults inside a guard's range are caught; all others end the process as usual.
  */
-#ifndef LARDER_CACHE_STORE_GUARD_H
-#define LARDER_CACHE_STORE_GUARD_H
+#ifndef LARDER_BASE_GUARD_H
+#define LARDER_BASE_GUARD_H
 
 #include "base/span.h"
 
-/* Starts to catch SIGBUS. To be called once. */
+/* Starts to catch SIGBUS. Does nothing after the first call. */
 void guard_install(void);
 
 enum guard_kind { GUARD_NONE, GUARD_LOOKUP, GUARD_WORK };
