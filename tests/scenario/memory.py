@@ -211,7 +211,7 @@ async def status_of_new(proxy, base, path):
     return status
 
 
-async def comes_through(proxy, base, what):
+async def comes_through(proxy, base, what, more=lambda: None):
     """Newcomers are kept out at first. Once those in the way have had their time they are served,
     whether it is stored or not."""
     status = 200
@@ -219,6 +219,7 @@ async def comes_through(proxy, base, what):
         status = await status_of_new(proxy, base, f"/pass/small/early{n}")
         if status != 200:
             break
+        more()  # those who were refused have left room
         await asyncio.sleep(0.1)
     check(status in (0, 503), f"{what} keep others out at first: {status}")
     for n in range(300):
@@ -242,8 +243,14 @@ async def silent_behind_heads(proxy, base):
 async def wait_in_vain(proxy, base, kind):
     """More requests than there is room for wait for an origin that says nothing, or no more."""
     hanging.clear()
-    waiting = [asyncio.create_task(ask(proxy, base, f"/{kind}/{n}")) for n in range(HANGING)]
-    await comes_through(proxy, base, f"requests to an origin that is {kind}")
+    waiting = []
+
+    def wait_for(count):
+        for _ in range(count):
+            waiting.append(asyncio.create_task(ask(proxy, base, f"/{kind}/{len(waiting)}")))
+
+    wait_for(HANGING)
+    await comes_through(proxy, base, f"requests to an origin that is {kind}", lambda: wait_for(16))
     hanging.set()
     for result in await asyncio.gather(*waiting, return_exceptions=True):
         if not isinstance(result, Exception):
