@@ -4,7 +4,7 @@
 #ifndef LARDER_CTL_CONFIGURED_H
 #define LARDER_CTL_CONFIGURED_H
 
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 
 /* The default configuration file. */
 #define CONFIGURED_DEFAULT "/etc/larder/proxy.yaml"

@@ -6,7 +6,7 @@
 #ifndef LARDER_PROXY_TLS_SET_H
 #define LARDER_PROXY_TLS_SET_H
 
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 #include "proxy/stream/tls_context.h"
 
 /* Reads the certificate files and makes the contexts. A context whose files have the same bytes

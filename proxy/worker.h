@@ -12,7 +12,7 @@
 #include "base/own_addrs.h"
 #include "cache/cache.h"
 #include "proxy/counters.h"
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 #include "proxy/mirror/counts.h"
 #include "proxy/recent.h"
 #include "proxy/stream/loop.h"

@@ -4,7 +4,7 @@
 #ifndef LARDER_PROXY_ACCESS_OPEN_H
 #define LARDER_PROXY_ACCESS_OPEN_H
 
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 
 /* The rule that allows everybody any host, while a listener can be reached by other machines; NULL:
  * there is none. */

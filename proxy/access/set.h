@@ -8,7 +8,7 @@
 
 #include "proxy/access/pages.h"
 #include "proxy/access/users.h"
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 
 /* Reads the files and sets the lists of the rules. `before`: the settings in force, or NULL.
  * Returns 0, or ERR_CONFIG with a line in `errors` for each fault; then nothing is set. Waits for

@@ -6,7 +6,7 @@
 #ifndef LARDER_PROXY_ADMIN_DNSSTATUS_H
 #define LARDER_PROXY_ADMIN_DNSSTATUS_H
 
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 #include "proxy/stream/loop.h"
 
 struct dnsstatus;

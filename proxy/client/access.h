@@ -8,7 +8,7 @@
 
 #include "http/uri.h"
 #include "proxy/access/users.h"
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 
 struct access_query {
     const struct ip *client;

@@ -22,7 +22,7 @@
 #include "base/prefix.h"
 #include "cache/decision.h"
 #include "http/uri.h"
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 
 /* What a line is made from. Borrowed during the call. */
 struct accesslog_entry {

@@ -18,8 +18,8 @@ struct sink {
     bool torn;  /* the last write ended in the middle of a line */
 };
 
-/* Opens a place (`to` as in struct access_log, proxy/directives.h). Returns 0 or a negative errno;
- * then there is nothing to close. Does not wait for the reader of a pipe. Succeeds when the
+/* Opens a place (`to` as in struct access_log, proxy/config/directives.h). Returns 0 or a negative
+ * errno; then there is nothing to close. Does not wait for the reader of a pipe. Succeeds when the
  * system's log is not running: that may start later. */
 int sink_open(struct sink *sink, const char *to);
 void sink_close(struct sink *sink);

@@ -8,7 +8,7 @@
 
 #include "base/source.h"
 #include "proxy/access/account.h"
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 #include "proxy/stream/loop.h"
 
 struct meter {

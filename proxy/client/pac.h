@@ -6,7 +6,7 @@
 #define LARDER_PROXY_CLIENT_PAC_H
 
 #include "base/buf.h"
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 
 /* The request for a page. */
 struct pac_asker {

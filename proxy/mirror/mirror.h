@@ -9,7 +9,7 @@
 #define LARDER_PROXY_MIRROR_MIRROR_H
 
 #include "cache/policy.h"
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 #include "proxy/mirror/rewrite.h"
 
 /* Path of the files' origin below a mirror with `files`. No package name begins like this. */

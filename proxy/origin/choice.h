@@ -9,7 +9,7 @@
 #define LARDER_PROXY_ORIGIN_CHOICE_H
 
 #include "base/siphash.h"
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 
 #define CHOICE_ORIGINS_MAX 64 /* of a site; others are never asked */
 #define CHOICE_SILENT_MAX 32  /* one more replaces the oldest */

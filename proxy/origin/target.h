@@ -7,7 +7,7 @@
 
 #include "base/own_addrs.h"
 #include "cache/policy.h"
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 #include "proxy/origin/upstream.h"
 
 /* The argument of target_allowed(). */

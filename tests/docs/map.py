@@ -12,7 +12,7 @@ import re
 import sys
 
 FOLDERS = ("base", "http", "cache", "cache/store", "proxy", "proxy/stream", "proxy/origin",
-           "proxy/client", "proxy/access", "proxy/mirror", "proxy/admin", "dnsredir",
+           "proxy/client", "proxy/config", "proxy/access", "proxy/mirror", "proxy/admin", "dnsredir",
            "dnsredir/message", "dnsredir/steering", "dnsredir/zone", "dnsredir/answer",
            "dnsredir/config", "dnsredir/health", "dnsredir/resolver", "dnsredir/state",
            "dnsredir/listener", "dnsredir/admin", "ctl")

@@ -1,5 +1,5 @@
 /* A configuration of larder-proxy, see fuzz_configuration.h. */
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 #include "tests/fuzz/fuzz_configuration.h"
 
 static int load(int argc, char **argv, struct buf *errors, bool *loaded)

@@ -2,8 +2,8 @@
 #include "base/check.h"
 #include "base/conf.h"
 #include "ctl/squid.h"
-#include "proxy/directives.h"
-#include "proxy/directives_table.h"
+#include "proxy/config/directives.h"
+#include "proxy/config/directives_table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

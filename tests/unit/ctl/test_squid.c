@@ -1,6 +1,6 @@
 /* Configurations of Squid: what they become is good, and what is lost is said. */
 #include "ctl/squid.h"
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
-#include "proxy/directives.h"
-#include "proxy/directives_table.h"
+#include "proxy/config/directives.h"
+#include "proxy/config/directives_table.h"
 #include "proxy/server.h"
 
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
 /* Settings that replace those in force: what only a restart changes keeps its value. */
-#include "proxy/directives_table.h"
+#include "proxy/config/directives_table.h"
 
 /* NULL stays NULL. */
 static char *copy_text(const char *text, struct arena *arena)

@@ -5,8 +5,8 @@
  * Settings are immutable once loaded, and counted. A reload replaces them as a whole; old ones are
  * freed with their last user.
  */
-#ifndef LARDER_PROXY_DIRECTIVES_H
-#define LARDER_PROXY_DIRECTIVES_H
+#ifndef LARDER_PROXY_CONFIG_DIRECTIVES_H
+#define LARDER_PROXY_CONFIG_DIRECTIVES_H
 
 #include "base/conf.h"
 #include "base/hours.h"

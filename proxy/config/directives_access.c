@@ -1,5 +1,5 @@
 /* directives_access - the rows that say who may use the proxy, and for what. */
-#include "proxy/directives_table.h"
+#include "proxy/config/directives_table.h"
 
 #include "base/err.h"
 #include "http/hostlist.h"

@@ -1,5 +1,5 @@
 /* The PAC script: the proxies that it names, and the hosts that clients reach without a proxy. */
-#include "proxy/directives_table.h"
+#include "proxy/config/directives_table.h"
 
 #include "base/err.h"
 

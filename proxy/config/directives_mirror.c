@@ -1,5 +1,5 @@
 /* Mirrors: origins under paths of our own. */
-#include "proxy/directives_table.h"
+#include "proxy/config/directives_table.h"
 
 #include "base/err.h"
 

@@ -1,5 +1,5 @@
 /* The access logs: their destinations, and how a format string is compiled to pieces. */
-#include "proxy/directives_table.h"
+#include "proxy/config/directives_table.h"
 
 #include "base/err.h"
 #include "http/names.h"

@@ -1,4 +1,4 @@
-#include "proxy/directives_table.h"
+#include "proxy/config/directives_table.h"
 
 #include "base/err.h"
 #include "http/names.h"

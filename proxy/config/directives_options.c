@@ -1,5 +1,5 @@
 /* directives_options - options of the command line that stand for one or more directives. */
-#include "proxy/directives_table.h"
+#include "proxy/config/directives_table.h"
 
 static void put_quoted(struct buf *out, struct span text)
 {

@@ -1,8 +1,9 @@
-/* directives_table - the rows of larder-proxy's configuration. Only for proxy/directives*.c. */
-#ifndef LARDER_PROXY_DIRECTIVES_TABLE_H
-#define LARDER_PROXY_DIRECTIVES_TABLE_H
+/* directives_table - the rows of larder-proxy's configuration. Only for proxy/config/directives*.c.
+ */
+#ifndef LARDER_PROXY_CONFIG_DIRECTIVES_TABLE_H
+#define LARDER_PROXY_CONFIG_DIRECTIVES_TABLE_H
 
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 
 extern const struct conf_table settings_table;
 extern const struct conf_option settings_options[];

@@ -1,9 +1,9 @@
-#include "proxy/directives.h"
+#include "proxy/config/directives.h"
 
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/siphash.h"
-#include "proxy/directives_table.h"
+#include "proxy/config/directives_table.h"
 
 #include <limits.h>
 #include <sched.h>
