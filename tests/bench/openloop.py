@@ -135,9 +135,12 @@ def tunnels():
 
 def leaves():
     """A server that closes connections which nobody uses: others are opened, nothing fails."""
-    server = Server()
-    server.patience = 0.1
-    got = run(server.port, "--rate", 50, "--connections", 20, "--seconds", 1.5)
+    for rate, seconds in ((50, 1.5), (10, 6), (4, 15)):  # a slow machine never rests from 50
+        server = Server()
+        server.patience = 0.1
+        got = run(server.port, "--rate", rate, "--connections", 20, "--seconds", seconds)
+        if got["errors"] or server.connections > 20:
+            break
     check(got["errors"] == 0 and server.connections > 20, f"{server.connections} connections: {got}")
 
 
