@@ -245,6 +245,13 @@ def connections(server):
         conn.close()
 
 
+def await_eviction(server, before):
+    """What was sent to it has to be read first."""
+    end = time.monotonic() + PATIENCE
+    while server.metric("tcp_evicted_total") == before and time.monotonic() < end:
+        time.sleep(0.05)
+
+
 def half_messages(server):
     """Many begin a large message and do not end it: what is kept of them is bounded."""
     crowd, before = [], server.metric("tcp_evicted_total")
@@ -253,6 +260,7 @@ def half_messages(server):
         address = f"127.4.{len(crowd) // 5}.1"
         crowd.append(socket.create_connection(("127.0.0.1", server.dns), PATIENCE, (address, 0)))
         crowd[-1].sendall(half)
+    await_eviction(server, before)
     expect("one of them has gone", server.metric("tcp_evicted_total") > before, len(crowd))
     expect("and the others have not", len(select.select(crowd, [], [], PATIENCE)[0]) < 70)
     with Peer(server.dns, "127.5.1.1").connect() as other:
@@ -274,6 +282,7 @@ def unread_answers(server):
         conn.connect(("127.0.0.1", server.dns))
         conn.sendall(much)
         crowd.append(conn)
+    await_eviction(server, before)
     expect("one that does not read has gone", server.metric("tcp_evicted_total") > before)
     with Peer(server.dns, "127.5.2.1").connect() as other:
         expect("who reads is served", tcp_ask(other, "big.ex.test").answers == 100)
