@@ -28,7 +28,7 @@ import raw  # noqa: E402
 FILES = 64
 CLIENTS = 100
 CREEPERS = 16
-FILLERS = 700
+FILLERS = {"handshakes": 240, "bodies": 700}
 LARGE = 8 << 20  # more than the sockets of this machine hold
 WAITED = 1.2  # seconds: longer than who is idle may keep its place
 release = threading.Event()  # of the requests that the origin holds
@@ -269,8 +269,8 @@ def filling(program, state, certificates, origin):
         proxy, tls = with_little_memory(program, f"{state}/{kind}", certificates)
         with contextlib.ExitStack() as others:
             stays = Steady(proxy, others)
-            for _ in range(FILLERS):
-                with contextlib.suppress(ConnectionError):
+            with stopped(proxy):  # else those that came first give way to the last
+                for _ in range(FILLERS[kind]):
                     conn = others.enter_context(raw.connect(tls if kind == "handshakes" else proxy.port))
                     conn.sendall(said)
             until(lambda: metric(proxy, "memory_used_bytes") > (15 << 20), f"no more room: {kind}")
