@@ -102,6 +102,17 @@ async def ask(proxy, base, path, limit=2 ** 16):
     return reader, writer, int(head.split()[1]), head
 
 
+async def come(proxy, base, path):
+    """Who has connected and is slow to ask is closed where memory is over, and comes again."""
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return await ask(proxy, base, path)
+        except (OSError, asyncio.IncompleteReadError):
+            if time.monotonic() > end:
+                raise
+
+
 async def read_chunk(reader, chunked, most):
     """The next bytes of the body, about `most`; b"" at the end."""
     if not chunked:
@@ -186,7 +197,7 @@ async def refuses(proxy, base):
     check(status == 200, "a small one is stored")
     waiting = []
     for n in range(HANGING):
-        waiting.append(asyncio.create_task(ask(proxy, base, f"/hang/{n}")))
+        waiting.append(asyncio.create_task(come(proxy, base, f"/hang/{n}")))
     done, _ = await asyncio.wait(waiting, timeout=60)
     refused = [task.result() for task in done if not task.exception() and task.result()[2] == 503]
     check(0 < len(refused) < HANGING, f"{len(refused)} of {HANGING} refused")
