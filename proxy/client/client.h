@@ -57,6 +57,11 @@ static inline struct h2 *client_h2(const struct client *client)
 /* Makes a client of an accepted connection and takes the transport over. `tls` NULL: no TLS. */
 void client_start(struct worker *worker, struct transport *transport, struct tls_context *tls);
 
+/* Closes the connection now, and frees the client. */
+void client_end(struct client *client);
+
+/* ---- all clients of a worker ---- */
+
 /* Makes room: closes a connection that has been idle for a second, or else one whose request body
  * or response has hardly moved for some seconds, or else one that has been idle for a quarter of a
  * second. False: there is no such connection. */
