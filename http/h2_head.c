@@ -225,6 +225,8 @@ static void take_field(struct h2_block *block, struct span name, struct span val
         fail(block, 431, "A field name is too long");
     } else if (block->head.fields.count == block->limits->fields) {
         fail(block, 431, "There are too many fields");
+    } else if (block->kind == H2_BLOCK_TRAILERS && field.id == FIELD_CONTENT_LENGTH) {
+        fail(block, 400, "A length comes behind its body");
     } else if (block->kind == H2_BLOCK_TRAILERS) {
         if (trailer_may_pass(&field)) {
             keep_field(block, field);
