@@ -132,6 +132,9 @@ struct failure target_failure(const struct target_check *check,
 
     if (failure.reason == REASON_TARGET_ADDRESS && check->why != REASON_NONE) {
         failure.reason = check->why;
+    } else if (failure.reason == REASON_CONNECT && check->why == REASON_TARGET_OWN) {
+        /* a name, such as localhost, has an address of ours, and the others do not answer */
+        failure = (struct failure){403, REASON_TARGET_OWN};
     }
     return failure;
 }

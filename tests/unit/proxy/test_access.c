@@ -6,6 +6,7 @@
 #include "proxy/origin/target.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -546,6 +547,7 @@ Test(target_allowed, no_way_leads_to_doors_of_ours_whatever_is_open)
     struct settings settings = {.allow_targets = open, .allow_target_count = ARRAY_LEN(open)};
     struct target_check check = {.settings = &settings, .own_addrs = &own};
     struct upstream_result refused = {.err = ERR_REFUSED};
+    struct upstream_result nobody = {.err = -ECONNREFUSED, .resolved = true};
     struct ip there = ip_of("127.0.0.1"), any = ip_of("0.0.0.0"), dns = ip_of("198.51.100.1");
 
     cr_expect(target_allowed(&check, &there, 3130));
@@ -554,6 +556,9 @@ Test(target_allowed, no_way_leads_to_doors_of_ours_whatever_is_open)
     cr_expect(!target_allowed(&check, &any, 3129));
     cr_expect_eq(target_failure(&check, &refused).reason, REASON_TARGET_OWN);
     cr_expect_eq(target_failure(&check, &refused).status, 403);
+    /* "localhost" without a hosts file: nobody is at ::1 */
+    cr_expect_eq(target_failure(&check, &nobody).reason, REASON_TARGET_OWN);
+    cr_expect_eq(target_failure(&check, &nobody).status, 403);
 
     cr_expect(target_allowed(&check, &dns, 5380));
     settings.admin_dns.len = ip_to_sockaddr(&dns, 5380, &settings.admin_dns.address);
