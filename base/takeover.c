@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,15 +193,14 @@ static const char *refusal(const struct takeover *takeover, int peer)
     return takeover->events.refuses ? takeover->events.refuses(takeover->events.arg) : NULL;
 }
 
-/* Has the previous peer left, or is its handle still closing? Then the next one is accepted one
- * loop turn later. */
+/* Has the previous peer left, maybe with words that are still to be read, or is its handle still
+ * closing? Then the next one is accepted one loop turn later. */
 static bool is_leaving(const struct takeover *takeover)
 {
-    char word;
+    struct pollfd peer = {.fd = takeover->peer, .events = POLLRDHUP};
 
     return takeover->peer >= 0 && !takeover->ready &&
-           (uv_is_closing((const uv_handle_t *)&takeover->asking) ||
-            recv(takeover->peer, &word, 1, MSG_PEEK | MSG_DONTWAIT) == 0);
+           (uv_is_closing((const uv_handle_t *)&takeover->asking) || poll(&peer, 1, 0) > 0);
 }
 
 static void on_asked(uv_poll_t *poll, int status, int events)

@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/inherited.h"
+#include "base/takeover_wire.h"
 #include "base/unix_socket.h"
 
 #include <criterion/criterion.h>
@@ -58,7 +59,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void begin(struct older *older)
+static void make(struct older *older)
 {
     const struct takeover_events events = {refuses, on_gift, on_ready, older};
 
@@ -68,6 +69,11 @@ static void begin(struct older *older)
     older->end.data = older;
     cr_assert_eq(takeover_open(&older->loop, older->path, "larder-test", &events, &older->takeover),
                  0);
+}
+
+static void begin(struct older *older)
+{
+    make(older);
     cr_assert_eq(pthread_create(&older->id, NULL, run, &older->loop), 0);
 }
 
@@ -126,6 +132,24 @@ Test(takeover, sockets_are_for_who_says_that_it_is_the_same_program)
     cr_expect_eq(older.gifts, 0);
     cr_expect_eq(takeover_ask(older.path, "larder-test", &why), 0, "%s", why);
     cr_expect_eq(older.gifts, 1);
+    end(&older);
+}
+
+/* Whoever has waited in vain for an older process that hangs is in nobody's way once it goes on. */
+Test(takeover, who_has_left_is_not_waited_for)
+{
+    static struct older older;
+    char byte;
+
+    make(&older);
+    int first = connected(older.path);
+    cr_assert_eq(takeover_send_hello(first, "larder-test"), 0);
+    close(first);
+    int second = connected(older.path);
+    cr_assert_eq(takeover_send_hello(second, "larder-test"), 0);
+    cr_assert_eq(pthread_create(&older.id, NULL, run, &older.loop), 0);
+    cr_expect_eq(recv(second, &byte, 1, 0), 1, "the second one is given the sockets");
+    close(second);
     end(&older);
 }
 
