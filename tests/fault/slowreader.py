@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import random
+import subprocess
 import sys
 import tempfile
 import threading
@@ -297,6 +298,12 @@ def live(proxy, origin, directory, plan, sanitized):
     fill(proxy, origin.base, path, plan)
 
 
+def is_tmpfs(directory):
+    kind = subprocess.run(["stat", "-f", "-c", "%T", directory], capture_output=True, text=True,
+                          check=True)
+    return kind.stdout.strip() == "tmpfs"
+
+
 def main():
     plan = PLANS[sys.argv[2] if len(sys.argv) > 2 else "short"]
     program = f"{sys.argv[1]}/proxy/larder-proxy"
@@ -304,6 +311,9 @@ def main():
     code = pathlib.Path(program).read_bytes()
     origin = Origin()
     with tempfile.TemporaryDirectory(prefix="larder-slow.") as directory:
+        if is_tmpfs(directory):
+            print(f"skipped: {directory} is on a tmpfs, which keeps its pages: no file is written over")
+            sys.exit(77)
         proxy = larder.Proxy(program, directory, "--workers", "2", "--store-size",
                              f"{plan.store}MiB", "--memory", f"{plan.memory}MiB")
         proxy.start()
