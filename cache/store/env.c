@@ -1,9 +1,10 @@
 #include "cache/store/env.h"
 
 #include "base/err.h"
-#include "base/log.h"
 #include "base/guard.h"
+#include "base/lmdb_file.h"
 #include "base/lmdb_page.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,21 +39,7 @@ unsigned env_lane(void)
 
 int env_error(int result)
 {
-    switch (result) {
-    case 0:
-        return 0;
-    case MDB_NOTFOUND:
-        return ERR_NOT_FOUND;
-    case MDB_MAP_FULL:
-    case MDB_TXN_FULL:
-        return ERR_FULL;
-    case MDB_INVALID:
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-    case MDB_VERSION_MISMATCH:
-        return ERR_CORRUPT;
-    }
-    return result > 0 ? -result : ERR_IO;
+    return result == MDB_PANIC ? ERR_IO : lmdb_file_error(result);
 }
 
 /* A lookup in a damaged page follows 16-bit offsets and lengths this far behind it. */
