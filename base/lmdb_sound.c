@@ -1,9 +1,9 @@
 #include "base/lmdb_sound.h"
 
 #include "base/err.h"
-#include "base/mem.h"
 #include "base/guard.h"
 #include "base/lmdb_page.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>

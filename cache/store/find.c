@@ -1,9 +1,9 @@
 /* find - finds what is stored under a key, and the chunks of a large body. */
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/guard.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/guard.h"
 #include "cache/store/resident.h"
 #include "cache/store/store_parts.h"
 

@@ -1,9 +1,9 @@
 #include "cache/store/forward.h"
 
 #include "base/err.h"
+#include "base/guard.h"
 #include "base/mem.h"
 #include "cache/store/append.h"
-#include "base/guard.h"
 #include "cache/store/lookup.h"
 #include "cache/store/uses.h"
 

@@ -1,8 +1,8 @@
 #include "cache/store/index.h"
 
 #include "base/err.h"
-#include "base/mem.h"
 #include "base/lmdb_sound.h"
+#include "base/mem.h"
 
 #include <fcntl.h>
 #include <limits.h>

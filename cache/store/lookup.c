@@ -1,8 +1,8 @@
 #include "cache/store/lookup.h"
 
 #include "base/err.h"
-#include "base/mem.h"
 #include "base/guard.h"
+#include "base/mem.h"
 #include "cache/store/sum.h"
 
 #include <errno.h>

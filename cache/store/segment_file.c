@@ -3,8 +3,8 @@
 
 #include "base/err.h"
 #include "base/guard.h"
-#include "cache/store/lookup.h"
 #include "base/lmdb_sound.h"
+#include "cache/store/lookup.h"
 #include "cache/store/walk.h"
 
 #include <errno.h>

@@ -2,10 +2,10 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/guard.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache/store/crashes.h"
-#include "base/guard.h"
 #include "cache/store/lookup.h"
 #include "cache/store/store_parts.h"
 

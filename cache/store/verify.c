@@ -1,12 +1,12 @@
 #include "cache/store/verify.h"
 
 #include "base/err.h"
+#include "base/guard.h"
+#include "base/lmdb_sound.h"
 #include "base/mem.h"
 #include "cache/store/directory.h"
-#include "base/guard.h"
 #include "cache/store/inspect.h"
 #include "cache/store/lookup.h"
-#include "base/lmdb_sound.h"
 #include "cache/store/spare.h"
 
 #include <dirent.h>

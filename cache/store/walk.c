@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/mem.h"
 #include "base/lmdb_page.h"
+#include "base/mem.h"
 #include "cache/store/resident.h"
 
 #include <endian.h>

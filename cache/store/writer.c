@@ -3,11 +3,11 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
 #include "cache/store/evict.h"
-#include "base/guard.h"
 #include "cache/store/refused.h"
 
 #include <errno.h>

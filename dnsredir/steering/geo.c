@@ -2,8 +2,8 @@
 
 #include "base/check.h"
 #include "base/err.h"
-#include "base/list.h"
 #include "base/guard.h"
+#include "base/list.h"
 
 #include <errno.h>
 #include <math.h>

@@ -2,9 +2,9 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/lmdb_page.h"
 #include "base/mem.h"
 #include "cache/store/lookup.h"
-#include "base/lmdb_page.h"
 #include "cache/store/resident.h"
 
 #include <criterion/criterion.h>
