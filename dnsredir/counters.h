@@ -11,6 +11,7 @@
 /* clang-format off */
 #define DNS_COUNTERS(X)                                                                            \
     X(udp_queries,      COUNTER, "Packets received by UDP")                                        \
+    X(udp_oversized,    COUNTER, "UDP packets too large to be read (over 2048 bytes)")             \
     X(udp_waits,        COUNTER, "Times that a busy worker waited for UDP queries alone")          \
     X(tcp_queries,      COUNTER, "Messages received by TCP")                                       \
     X(dropped,          COUNTER, "Packets without an answer: responses and incomplete headers") \

@@ -31,7 +31,7 @@
 #define BUSY_COUNT 8
 #define BUSY_GAP_US 100
 #define WAIT_US 1000
-/* A query is a question and an OPT. What is larger is truncated by the kernel, and refused. */
+/* A query is a question and an OPT, and we tell clients to send no more than DNS_UDP_MAX bytes. */
 #define QUERY_MAX 2048
 /* About 10,000 small queries may wait while the worker is elsewhere; the default holds 256. */
 #define RECEIVE_BUFFER (4 << 20)
@@ -147,6 +147,17 @@ static void on_answered(struct ticket *base, struct span answer)
     free(ticket);
 }
 
+/* Packet `i`, as far as it is read: of one that the kernel has truncated only the header, so that
+ * the client is told. */
+static struct span packet_at(struct udp *udp, unsigned i)
+{
+    if (udp->in[i].msg_hdr.msg_flags & MSG_TRUNC) {
+        metric_add(&udp->worker->counters.udp_oversized, 1);
+        return span_of(udp->queries[i], DNS_HEADER_LEN);
+    }
+    return span_of(udp->queries[i], udp->in[i].msg_len);
+}
+
 /* Hands packet `i` to the resolver. Returns 0, or the length of an answer in `room` if the resolver
  * has too much to do. */
 static size_t defer_packet(struct udp *udp, const struct world *world, unsigned i, void *room,
@@ -188,13 +199,8 @@ static bool answer_packet(struct udp *udp, const struct world *world, unsigned i
     struct answer_note note;
     struct reply_route back = {.give = give, .owner = udp, .from = header};
 
-    if (header->msg_flags & MSG_TRUNC) {
-        metric_add(&udp->worker->counters.dropped, 1);
-        return false;
-    }
-    size_t len =
-        listener_answer(udp->worker, world, &asker, span_of(udp->queries[i], udp->in[i].msg_len),
-                        &back, udp->answers[n], &note);
+    size_t len = listener_answer(udp->worker, world, &asker, packet_at(udp, i), &back,
+                                 udp->answers[n], &note);
     if (len == 0 && note.deferred) {
         len = defer_packet(udp, world, i, udp->answers[n], &asker, &note);
     }

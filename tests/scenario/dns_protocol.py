@@ -60,13 +60,15 @@ def option(code, value):
 
 
 class Answer:
-    """The header, and the options of an OPT that is the last record."""
+    """The header, and the options of an OPT that is the last record, if there is one."""
 
     def __init__(self, packet):
         self.number, flags, _, self.answers, _, _ = struct.unpack(">HHHHHH", packet[:12])
         self.truncated = bool(flags & 0x200)
         self.rcode, self.options = flags & 15, {}
         at = packet.rfind(b"\0" + struct.pack(">HH", 41, 1232))
+        if at < 0:
+            return
         self.rcode |= packet[at + 5] << 4
         data = packet[at + 11 :]
         while data:
@@ -185,6 +187,29 @@ def cookies(server):
     expect("a cut one is malformed", one.ask("www.ex.test", option(COOKIE, cookie[:9])).rcode == 1)
     with other.connect() as conn:
         expect("TCP proves as much", tcp_ask(conn, "www.ex.test", option(COOKIE, mine)).answers == 1)
+
+
+def oversized(server):
+    """What is larger than a UDP query may be is refused, counted, and hinders nobody."""
+    peer, before = Peer(server.dns, "127.0.0.6"), server.metric("udp_oversized_total")
+    largest = query("www.ex.test", 1, option(65001, bytes(2048 - 40 - 4)))
+    rows = [
+        ("2048 bytes", largest, "1 NOERROR"),
+        ("2049 bytes", query("www.ex.test", 2, option(65001, bytes(2049 - 40 - 4))), "2 FORMERR"),
+        ("60,000 bytes", query("www.ex.test", 3, option(65001, bytes(60000))), "3 FORMERR"),
+        ("a large update", struct.pack(">HH", 4, 0x2800) + bytes(4000), "4 NOTIMP"),
+        ("a response, then a query", struct.pack(">HH", 5, 0x8000) + bytes(4000), "6 NOERROR"),
+    ]
+    expect("the largest query has 2048 bytes", len(largest) == 2048, len(largest))
+    for what, packet, want in rows:
+        peer.udp.settimeout(PATIENCE)
+        peer.udp.send(packet)
+        if want.startswith("6"):
+            peer.udp.send(query("www.ex.test", 6))
+        answer = Answer(peer.udp.recv(4096))
+        word = {0: "NOERROR", 1: "FORMERR", 4: "NOTIMP"}.get(answer.rcode)
+        expect(f"{what}: {want}", f"{answer.number} {word}" == want, f"{answer.number} {word}")
+    expect("they are counted", server.metric("udp_oversized_total") == before + 4)
 
 
 def flood(peer, name, enough):
@@ -332,6 +357,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         server = Server(build, pathlib.Path(folder), "on")
         by_tools(server)
+        oversized(server)
         limits(server)
         connections(server)
         half_messages(server)
