@@ -221,30 +221,6 @@ static int put_hex(struct words *words, struct wire_out *out)
     return any ? 0 : words_fault(words, "expected pairs of hexadecimal digits");
 }
 
-/* RFC 4034, 4509, 6605; 0: not known here. */
-static size_t digest_len(uint8_t type)
-{
-    return type == 1 ? 20 : type == 2 ? 32 : type == 4 ? 48 : 0;
-}
-
-/* With a digest that was cut, nobody who validates would accept the delegation. */
-static int put_ds(struct words *words, struct wire_out *out)
-{
-    if (words_put_number(words, out, UINT16_MAX, "expected key tag, algorithm and digest type") ||
-        words_put_number(words, out, UINT8_MAX, "expected key tag, algorithm and digest type") ||
-        words_put_number(words, out, UINT8_MAX, "expected key tag, algorithm and digest type")) {
-        return ERR_SYNTAX;
-    }
-    size_t start = wire_out_len(out);
-    size_t want = out->failed ? 0 : digest_len(out->start[start - 1]);
-    int err = put_hex(words, out);
-    if (!err && want && wire_out_len(out) - start != want) {
-        return words_fault(words, "the digest has another length; expected 20 bytes for type 1, "
-                                  "32 for 2, 48 for 4");
-    }
-    return err;
-}
-
 static int put_numbers(struct words *words, struct wire_out *out, unsigned count, const char *what)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -255,6 +231,14 @@ static int put_numbers(struct words *words, struct wire_out *out, unsigned count
     return put_hex(words, out);
 }
 
+static int put_ds(struct words *words, struct wire_out *out) /* RFC 4034 5.3 */
+{
+    static const char *const what = "expected key tag, algorithm and digest type";
+
+    int err = words_put_number(words, out, UINT16_MAX, what);
+    return err ? err : put_numbers(words, out, 2, what);
+}
+
 static int put_sshfp(struct words *words, struct wire_out *out) /* RFC 4255 3.2 */
 {
     return put_numbers(words, out, 2, "expected algorithm and fingerprint type");
@@ -263,6 +247,43 @@ static int put_sshfp(struct words *words, struct wire_out *out) /* RFC 4255 3.2 
 static int put_tlsa(struct words *words, struct wire_out *out) /* RFC 6698 2.2 */
 {
     return put_numbers(words, out, 3, "expected usage, selector and matching type");
+}
+
+/* The types whose data ends with a digest, behind a byte that says which: where the digest begins,
+ * and how long the known ones are. One of another length matches nothing: clients that validate
+ * would refuse the delegation, the host or the certificate. */
+/* clang-format off */
+static const struct {
+    uint16_t type;
+    uint8_t at;
+    uint8_t lens[5]; /* by the number of the digest; 0: not known here */
+    const char *fault;
+} digests[] = {
+    {TYPE_DS,    4, {0, 20, 32, 0, 48}, /* RFC 4034, 4509, 6605 */
+     "the digest has another length; expected 20 bytes for digest type 1, 32 for 2, 48 for 4"},
+    {TYPE_SSHFP, 2, {0, 20, 32, 0, 0}, /* RFC 4255, 6594 */
+     "the fingerprint has another length; expected 20 bytes for fingerprint type 1, 32 for 2"},
+    {TYPE_TLSA,  3, {0, 32, 64, 0, 0}, /* RFC 6698 7.4 */
+     "the digest has another length; expected 32 bytes for matching type 1, 64 for 2"},
+};
+/* clang-format on */
+
+/* What is wrong with the length of the record's digest; NULL: nothing. */
+static const char *digest_fault(const struct record *record)
+{
+    for (size_t i = 0; i < ARRAY_LEN(digests); i++) {
+        if (digests[i].type != record->type) {
+            continue;
+        }
+        size_t at = digests[i].at;
+        if (record->len <= at) {
+            return "there is no digest";
+        }
+        uint8_t number = record->data[at - 1];
+        size_t want = number < ARRAY_LEN(digests[i].lens) ? digests[i].lens[number] : 0;
+        return want && record->len - at != want ? digests[i].fault : NULL;
+    }
+    return NULL;
 }
 
 /* `generic`: may be written as unknown types are, too. */
@@ -399,6 +420,10 @@ int record_parse(struct span text, const struct name *origin, struct record *out
         word = words_next(&words);
     }
     int err = parse_data(&words, word, out);
+    if (!err) {
+        const char *fault = digest_fault(out);
+        err = fault ? words_fault(&words, fault) : 0;
+    }
     *what = words.fault;
     return err;
 }

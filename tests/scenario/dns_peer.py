@@ -97,8 +97,9 @@ class World:
         return {"A": f"192.0.2.{number}", "AAAA": f"2001:db8::{number}", "PTR": self.target(),
                 "MX": f"{number} {self.target()}", "TXT": f'"text" "{"x" * number}"',
                 "SRV": f"1 2 {number} {self.target()}", "CAA": f'0 issue "ca{number}.example"',
-                "SVCB": self.service(), "HTTPS": self.service(), "SSHFP": f"4 2 00{number:02X}",
-                "TLSA": f"3 1 1 {number:02x} 0A", "TYPE4242": f"\\# 2 00{number:02x}"}[kind]
+                "SVCB": self.service(), "HTTPS": self.service(),
+                "SSHFP": f"4 2 00{number:02X}" + "1f" * 30,
+                "TLSA": f"3 1 1 {number:02x} " + "0A" * 31, "TYPE4242": f"\\# 2 00{number:02x}"}[kind]
 
     def service(self):
         """The data of a SVCB or HTTPS record."""

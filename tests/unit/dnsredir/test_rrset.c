@@ -132,12 +132,41 @@ Test(rrset, digests_of_keys)
     cr_expect_str_eq(data_of("DS 1 13 250 00ff"), "00010dfa00ff");
 }
 
+#define HEX32 HEX10 HEX10 HEX10 "0000"
+
 /* RFC 4255 3.2, RFC 6698 2.2 */
 Test(rrset, fingerprints)
 {
-    cr_expect_str_eq(data_of("SSHFP 4 2 0a0B 0c"), "04020a0b0c");
-    cr_expect_str_eq(data_of("TLSA 3 1 1 0a0B"), "0301010a0b");
+    cr_expect_str_eq(data_of("SSHFP 4 2 0123456789ABCDEF0123 " HEX10 HEX10 "0000"), "0402" HEX32);
+    cr_expect_str_eq(data_of("TLSA 3 1 1 " HEX32), "030101" HEX32);
+    cr_expect_str_eq(data_of("TLSA 3 1 2 " HEX32 HEX32), "030102" HEX32 HEX32);
+    cr_expect_str_eq(data_of("TLSA 3 0 0 0a0b"), "0300000a0b"); /* a certificate, not a digest */
+    cr_expect_str_eq(data_of("SSHFP 4 6 0a0b"), "04060a0b");
+    cr_expect_str_eq(data_of("TYPE52 \\# 35 030101 " HEX32), "030101" HEX32);
     cr_expect_not_null(strstr(data_of("SSHFP 4 2"), "hexadecimal digits"));
     cr_expect_not_null(strstr(data_of("TLSA 3 1 00"), "hexadecimal digits"));
     cr_expect_not_null(strstr(data_of("TLSA 3 256 1 00"), "usage, selector"));
+}
+
+/* RFC 4255 3.1.2, RFC 6594 4.1, RFC 6698 7.4 */
+Test(rrset, fingerprints_of_another_length)
+{
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"TLSA 3 1 1 " HEX10 HEX10 HEX10 "00", "32 bytes for matching type 1"},
+        {"TLSA 3 1 1 " HEX32 "00", "32 bytes for matching type 1"},
+        {"TLSA 3 1 2 " HEX32, "64 for 2"},
+        {"SSHFP 4 1 " HEX32, "20 bytes for fingerprint type 1"},
+        {"SSHFP 4 2 " HEX10 HEX10, "32 for 2"},
+        {"TYPE52 \\# 4 03010100", "32 bytes for matching type 1"},
+        {"TYPE52 \\# 2 0301", "no digest"},
+        {"TYPE44 \\# 3 040200", "32 for 2"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *got = data_of(cases[i].text);
+        cr_expect(strncmp(got, "fault: ", 7) == 0 && strstr(got, cases[i].want), "%s: %s",
+                  cases[i].text, got);
+    }
 }
