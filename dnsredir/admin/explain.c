@@ -168,6 +168,15 @@ static bool had_room_for(const struct policy *policy, const struct choice_input 
            is_listed(input->ranking, replica);
 }
 
+/* Was it passed over, and not just behind those that were given? That is so of all that came before
+ * the last one given, that there was room for, or that may not be given. */
+static bool is_passed_over(const struct answer_trace *trace, const struct answer_note *note,
+                           unsigned given, unsigned replica)
+{
+    return given < note->picked || had_room_for(trace->policy, &trace->input, note, replica) ||
+           !replica_set_has(&trace->input.standing->open, replica);
+}
+
 /* Why it was not given although it might have been. */
 static void add_fault(const struct status *status, const struct choice_input *input,
                       unsigned replica, json_t *row)
@@ -221,8 +230,7 @@ static json_t *candidates_json(const struct status *status, const struct answer_
         json_t *row = candidate_json(status, &trace->input, order[i]);
         bool picked = is_picked(note, order[i]);
         given += picked;
-        bool passed = !picked &&
-                      (given < note->picked || had_room_for(policy, &trace->input, note, order[i]));
+        bool passed = !picked && is_passed_over(trace, note, given, order[i]);
         json_object_set_new(row, "verdict",
                             json_string(picked   ? "given"
                                         : passed ? "passed over"

@@ -114,9 +114,12 @@ zones:
                               capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
 
-    def verdicts(self, name, client):
+    def candidates(self, name, client):
         _, text = self.run("dns", "explain", f"{name}.ex", "--client", client, "--json")
-        return {row["replica"]: row["verdict"] for row in json.loads(text)["candidates"]}
+        return {row["replica"]: row for row in json.loads(text)["candidates"]}
+
+    def verdicts(self, name, client):
+        return {replica: row["verdict"] for replica, row in self.candidates(name, client).items()}
 
     def end(self):
         self.process.terminate()
@@ -158,6 +161,9 @@ def health(w):
     w.replicas["nyc"].dead = True
     until("failover to the next", lambda: w.ask("fail") == "sin")
     until("its reason", lambda: w.states()["nyc"]["reason"] == "not ready")
+    row = w.candidates("near", "10.1.0.0/24")["nyc"]
+    expect("explained, also behind the one that is given", ("passed over", "down: not ready"),
+           (row["verdict"], row.get("why")))
     w.replicas["nyc"].dead = False
     until("and back", lambda: w.ask("fail") == "nyc")
 
@@ -180,6 +186,8 @@ def drains(w):
         expect(f"{name}: it was passed over", "passed over", verdicts["fra"])
         expect("another is given", "given", verdicts["nyc"])
         expect("and nobody else is needed", "not needed", verdicts.get("sin", "not needed"))
+    row = w.candidates("fail", "10.1.0.0/24")["sin"]
+    expect("who is up and comes later is not needed", "not needed", row["verdict"])
     expect("larderctl undrain", 0, w.run("undrain", "fra")[0])
     until("and it is given again", lambda: w.ask("near") == "fra")
     expect("no such replica", 2, w.run("drain", "fro")[0])
