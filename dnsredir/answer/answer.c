@@ -29,32 +29,6 @@ void answer_negative(struct answering *a, const struct zone *zone)
     }
 }
 
-/* Adds the addresses of the name servers of `set`, as far as we know them. Returns whether those
- * that lie below `below` did all fit; with NULL none has to. */
-static bool put_glue(struct answering *a, const struct rrset *set, const struct name *below)
-{
-    struct wire_in in = wire_in_of(set->wire, set->len);
-    bool fit = true;
-
-    while (wire_left(&in)) {
-        struct name host;
-        wire_get(&in, RR_FIXED_LEN - 2);
-        name_load(&host, wire_get(&in, wire_get_u16(&in)));
-        const struct rrset *known = zones_known(a->view->zones, &host);
-        for (; known; known = known->next) {
-            if (known->type != TYPE_A && known->type != TYPE_AAAA) {
-                continue;
-            }
-            if (!packet_rrset(&a->packet, SECTION_ADDITIONAL, &host, known, 0)) {
-                fit = fit && !(below && name_is_below(&host, below));
-            } else if (!below && a->query->edns.dnssec_ok) {
-                answer_sign_glue(a, &host, known);
-            }
-        }
-    }
-    return fit;
-}
-
 static void answer_referral(struct answering *a, const struct node *cut)
 {
     const struct rrset *servers = rrset_find(cut->sets, TYPE_NS);
@@ -64,7 +38,7 @@ static void answer_referral(struct answering *a, const struct node *cut)
     put(a, SECTION_AUTHORITY, &name, servers);
     answer_deny_ds(a, cut);
     answer_prove(a);
-    if (!put_glue(a, servers, &name)) {
+    if (!answer_glue(a, servers, &name)) {
         a->flags |= FLAG_TC; /* RFC 9471 3.1 */
     }
 }
@@ -103,8 +77,9 @@ static void answer_node(struct answering *a, const struct zone_hit *hit, const s
     struct update_soa room;
     set = type == TYPE_SOA ? update_soa(hit->zone, a->view->bound, set, &room) : set;
     put_owned(a, hit, owner, set);
-    if (type == TYPE_NS && !owner) {
-        put_glue(a, set, NULL);
+    if (answer_names_hosts(type)) {
+        a->hosts = set;
+        a->hosts_owner = owner;
     }
 }
 
@@ -279,6 +254,9 @@ static void answer_question(struct answering *a)
     if (a->proof_count) {
         answer_prove(a);
     }
+    if (a->hosts) {
+        answer_additional(a);
+    }
 }
 
 /* Answers a query without faults. */
@@ -405,6 +383,7 @@ static void begin(struct answering *a, struct span packet, void *room)
     a->unsignable = a->unknown = false;
     a->proof_count = 0;
     a->subject = NULL;
+    a->hosts = NULL;
     /* A signed query is not deferred: the answer of the resolver could not be signed. */
     a->recursive = a->view->recursion && !query->tsig_at &&
                    recursion_allows(a->view->recursion, &a->asker->ip);

@@ -19,10 +19,12 @@ struct answering {
     struct packet packet;
     unsigned rcode;
     unsigned flags;
-    bool recursive;      /* names that are not ours are resolved for this asker */
-    bool unsignable;     /* a signature could not be made: the answer must not be given */
-    bool unknown;        /* what is bound to a name of the chain is not known: likewise */
-    const void *subject; /* the name or zone that the answer is about, for the limiter */
+    bool recursive;            /* names that are not ours are resolved for this asker */
+    bool unsignable;           /* a signature could not be made: the answer must not be given */
+    bool unknown;              /* what is bound to a name of the chain is not known: likewise */
+    const struct rrset *hosts; /* the set in the answer that names hosts; NULL: none */
+    const struct name *hosts_owner; /* its name; NULL: the name of the question */
+    const void *subject;            /* the name or zone that the answer is about, for the limiter */
     uint8_t cookie[COOKIE_SERVER_LEN];
     struct name target; /* of the last CNAME followed */
     struct tsig_reply tsig;
@@ -100,6 +102,16 @@ void answer_choose(struct answering *a, const struct policy *policy, const struc
                    struct choice *choice);
 /* Adds the addresses that the node's policy chooses, with their signature. */
 void answer_steered(struct answering *a, const struct zone_hit *hit, const struct name *owner);
+
+/* ---- addresses of hosts that records name: answer_additional.c ---- */
+
+/* Adds the addresses of the name servers of a delegation at `cut`, as far as we know them. Returns
+ * whether those that lie below it did all fit. */
+bool answer_glue(struct answering *a, const struct rrset *servers, const struct name *cut);
+/* Do records of this type name a host? */
+bool answer_names_hosts(uint16_t type);
+/* Adds the addresses of what a->hosts names, if they are ours (RFC 1035 3.3.9, 2782, 9460 4.1). */
+void answer_additional(struct answering *a);
 
 /* ---- names that are not ours: answer_elsewhere.c ---- */
 

@@ -286,6 +286,27 @@ static const char *digest_fault(const struct record *record)
     return NULL;
 }
 
+/* Answers look for the target of a service (RFC 9460 2.2): it must be there, and be a name. */
+static const char *service_fault(const struct record *record)
+{
+    struct wire_in in = wire_in_of(record->data, record->len);
+    struct name target;
+
+    wire_get(&in, 2);
+    const uint8_t *start = in.at;
+    if (in.failed || name_read(&in, &target) || (size_t)(in.at - start) != target.len) {
+        return "expected a priority and a domain name in the data";
+    }
+    return NULL;
+}
+
+static const char *data_fault(const struct record *record)
+{
+    bool service = record->type == TYPE_SVCB || record->type == TYPE_HTTPS;
+
+    return service ? service_fault(record) : digest_fault(record);
+}
+
 /* `generic`: may be written as unknown types are, too. */
 /* clang-format off */
 static const struct {
@@ -421,7 +442,7 @@ int record_parse(struct span text, const struct name *origin, struct record *out
     }
     int err = parse_data(&words, word, out);
     if (!err) {
-        const char *fault = digest_fault(out);
+        const char *fault = data_fault(out);
         err = fault ? words_fault(&words, fault) : 0;
     }
     *what = words.fault;

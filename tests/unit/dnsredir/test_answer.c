@@ -176,6 +176,102 @@ Test(answer, rfc1034_3_6_2_cname)
     check(rows, ARRAY_LEN(rows));
 }
 
+#define AT "a.ex. 60 A 192.0.2.1 | ar a.ex. 60 A 192.0.2.2 | ar a.ex. 60 AAAA 2001:db8::1"
+
+/* RFC 1035 3.3.9, RFC 2782, RFC 9460 4.1; what a policy chooses depends on the client, and what a
+ * wildcard gives would need a proof. */
+Test(additional, rfc9460_4_1_addresses_of_hosts)
+{
+    dialogue_init(
+        &d,
+        "listen: ['127.0.0.1:5300']\n"
+        "replicas: [{ name: fra, addresses: [192.0.2.10] }]\n"
+        "zones:\n"
+        "  - name: ex\n"
+        "    nameservers: [ns.other]\n"
+        "    ttl: 60s\n"
+        "    names:\n"
+        "      - { name: a, records: [A 192.0.2.1, A 192.0.2.2, 'AAAA 2001:db8::1', TXT x] }\n"
+        "      - { name: www, policy: static, records: ['HTTPS 1 .'] }\n"
+        "      - { name: '*.w', records: [A 192.0.2.7] }\n"
+        "      - { name: alias, records: [CNAME mail] }\n"
+        "      - { name: mail, records: [MX 1 a, MX 2 www, MX 3 x.w, MX 4 gone, MX 5 m.org.] }\n"
+        "      - { name: nomx, records: [MX 0 .] }\n"
+        "      - { name: srv, records: [SRV 1 1 1 a, SRV 1 1 2 a] }\n"
+        "      - { name: svc, records: ['HTTPS 1 .', A 192.0.2.3] }\n"
+        "      - { name: sa, records: ['HTTPS 1 a'] }\n"
+        "      - { name: to, records: ['HTTPS 0 svc'] }\n"
+        "      - { name: no, records: ['HTTPS 0 .', A 192.0.2.3] }\n"
+        "      - { name: sub, records: [NS ns.sub] }\n"
+        "      - { name: ns.sub, records: [A 192.0.2.4] }\n"
+        "      - { name: glue, records: [MX 1 ns.sub] }\n");
+    static const struct {
+        const char *name, *type, *want;
+    } cases[] = {
+        {"mail.ex", "MX",
+         "NOERROR aa | mail.ex. 60 MX 1 a.ex. | mail.ex. 60 MX 2 www.ex. | mail.ex. 60 MX 3 "
+         "x.w.ex. | mail.ex. 60 MX 4 gone.ex. | mail.ex. 60 MX 5 m.org. | ar " AT},
+        {"alias.ex", "MX",
+         "NOERROR aa | alias.ex. 60 CNAME mail.ex. | mail.ex. 60 MX 1 a.ex. | mail.ex. 60 MX 2 "
+         "www.ex. | mail.ex. 60 MX 3 x.w.ex. | mail.ex. 60 MX 4 gone.ex. | mail.ex. 60 MX 5 "
+         "m.org. | ar " AT},
+        {"nomx.ex", "MX", "NOERROR aa | nomx.ex. 60 MX 0 ."},
+        {"srv.ex", "SRV",
+         "NOERROR aa | srv.ex. 60 SRV \\00\\01\\00\\01\\00\\01\\01a\\02ex\\00 | "
+         "srv.ex. 60 SRV \\00\\01\\00\\01\\00\\02\\01a\\02ex\\00 | ar " AT},
+        {"svc.ex", "HTTPS",
+         "NOERROR aa | svc.ex. 60 HTTPS \\00\\01\\00 | ar svc.ex. 60 A 192.0.2.3"},
+        {"sa.ex", "HTTPS", "NOERROR aa | sa.ex. 60 HTTPS \\00\\01\\01a\\02ex\\00 | ar " AT},
+        {"to.ex", "HTTPS",
+         "NOERROR aa | to.ex. 60 HTTPS \\00\\00\\03svc\\02ex\\00 | ar svc.ex. 60 HTTPS "
+         "\\00\\01\\00 | ar svc.ex. 60 A 192.0.2.3"},
+        {"no.ex", "HTTPS", "NOERROR aa | no.ex. 60 HTTPS \\00\\00\\00"},
+        {"www.ex", "HTTPS", "NOERROR aa | www.ex. 60 HTTPS \\00\\01\\00"},
+        {"glue.ex", "MX",
+         "NOERROR aa | glue.ex. 60 MX 1 ns.sub.ex. | ar ns.sub.ex. 60 A 192.0.2.4"},
+        {"a.ex", "TXT", "NOERROR aa | a.ex. 60 TXT \\01x"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct question q = {.name = cases[i].name, .type = cases[i].type};
+        cr_expect_str_eq(ask(&d, &q), cases[i].want, "%s %s\n got %s\nwant %s", cases[i].name,
+                         cases[i].type, ask(&d, &q), cases[i].want);
+    }
+    dialogue_fini(&d);
+}
+
+/* Addresses that do not fit are left out, and the answer is whole without them (RFC 2181 9). */
+Test(additional, what_does_not_fit_is_left_out)
+{
+    char yaml[8192];
+    size_t n = (size_t)snprintf(yaml, sizeof(yaml),
+                                "listen: ['127.0.0.1:5300']\n"
+                                "zones:\n"
+                                "  - name: ex\n"
+                                "    nameservers: [ns.other]\n"
+                                "    names:\n"
+                                "      - { name: mail, records: [");
+    for (unsigned i = 0; i < 20; i++) {
+        n += (size_t)snprintf(yaml + n, sizeof(yaml) - n, "MX %u h%u,", i, i);
+    }
+    n += (size_t)snprintf(yaml + n, sizeof(yaml) - n, "] }\n");
+    for (unsigned i = 0; i < 20; i++) {
+        n += (size_t)snprintf(yaml + n, sizeof(yaml) - n,
+                              "      - { name: h%u, records: [A 192.0.2.%u] }\n", i, i);
+    }
+    dialogue_init(&d, yaml);
+    struct question plain = {.name = "mail.ex", .type = "MX"};
+    const char *got = ask(&d, &plain);
+    cr_expect(span_starts(span_str(got), SPAN("NOERROR aa | ")), "%s", got);
+    cr_expect(strstr(got, "| ar h0.ex. ") && !strstr(got, "| ar h12.ex. "), "%s", got);
+    cr_expect(d.packet_len <= 512 && !d.note.truncated, "%zu", d.packet_len);
+    struct question large = {.name = "mail.ex", .type = "MX", .payload = 1232, .edns = true};
+    got = ask(&d, &large);
+    cr_expect(strstr(got, "| ar h15.ex. ") && !strstr(got, "| ar h16.ex. "), "the first 16: %s",
+              got);
+    dialogue_fini(&d);
+}
+
 /* Longer ones than an answer holds are followed by the resolver. */
 Test(chain, ends_after_eight)
 {

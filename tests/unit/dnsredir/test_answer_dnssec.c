@@ -399,6 +399,7 @@ Test(answer_dnssec, what_updates_bind_is_signed_like_all_else)
              "    dnssec: {key: %s}\n"
              "    names:\n"
              "      - {name: d, update: {keys: k}}\n"
+             "      - {name: m, records: [MX 1 d]}\n"
              "      - {name: '*.w', update: {keys: k}}\n",
              first);
     dialogue_init(&d, yaml);
@@ -412,6 +413,10 @@ Test(answer_dnssec, what_updates_bind_is_signed_like_all_else)
     " | ns ex. 60 SOA ns.ex. hostmaster.ex. 9 3600 900 1209600 60 | ns ex. 60 RRSIG SOA 1 60 ex."
     static const struct row rows[] = {
         {"d.ex", "A", NULL, "NOERROR aa | d.ex. 60 A 192.0.2.1 | d.ex. 60 RRSIG A 2 60 ex." DO, 1},
+        {"m.ex", "MX", NULL,
+         "NOERROR aa | m.ex. 3600 MX 1 d.ex. | m.ex. 3600 RRSIG MX 2 3600 ex. | ar d.ex. 60 A "
+         "192.0.2.1 | ar d.ex. 60 RRSIG A 2 60 ex." DO,
+         2},
         {"a.w.ex", "A", NULL,
          "NOERROR aa | a.w.ex. 60 A 192.0.2.2 | a.w.ex. 60 RRSIG A 3 60 ex." DO, 1},
         {"a.w.ex", "TXT", NULL,

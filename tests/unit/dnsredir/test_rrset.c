@@ -95,6 +95,10 @@ Test(rrset, rfc9460_faults)
         {"SVCB 1 foo key65535=x", "unknown parameter"},
         {"SVCB 1 foo key=x", "unknown parameter"},
         {"SVCB 1 foo alpn=\"h2", "quotation mark"},
+        {"TYPE65 \\# 0", "a priority and a domain name"},
+        {"TYPE65 \\# 2 0001", "a priority and a domain name"},
+        {"TYPE65 \\# 5 0001026132", "a priority and a domain name"},
+        {"TYPE64 \\# 4 0001c002", "a priority and a domain name"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
