@@ -1,0 +1,193 @@
+#include "base/mem.h"
+#include "cache/claim.h"
+#include "tests/unit/cache/cache_kit.h"
+
+#include <criterion/criterion.h>
+#include <unistd.h>
+
+/* Waits until what is on its way to the store is there, and the table has let go what is large. */
+static void await_store(struct cache_kit *kit, const char *url)
+{
+    struct try try = {.lookup.from_memory = true};
+
+    for (int i = 0; i < 1000 && try.lookup.from_memory; i++) {
+        usleep(10000);
+        ask(kit, url, NULL, &try);
+        cr_assert_eq(try.result, CACHE_FRESH);
+        lookup_fini(&try.lookup);
+    }
+    cr_assert_not(try.lookup.from_memory);
+}
+
+/* A lookup of somebody for whom `useless` was of no use. */
+static enum cache_result again(struct cache_kit *kit, const char *url, struct object *useless)
+{
+    struct try try;
+
+    ask(kit, url, NULL, &try); /* for the request */
+    lookup_fini(&try.lookup);
+    struct cache_query query = {
+        .request = &try.request,
+        .policy = &try.policy,
+        .uri = &try.uri,
+        .zone = SPAN("t"),
+        .now = kit->now,
+        .useless = useless,
+        .alone = true,
+        .arena = &kit->arena,
+    };
+    enum cache_result result = cache_lookup(kit->cache, &query, &try.lookup, &try.decision);
+    lookup_fini(&try.lookup);
+    return result;
+}
+
+Test(cache_parts, what_was_of_no_use_is_passed_over_but_not_what_came_after_it)
+{
+    struct cache_kit kit;
+    struct try old;
+
+    cache_kit_open(&kit, true);
+    fetch_part(&kit, "http://a/x", 1000, 3000000);
+    ask(&kit, "http://a/x", NULL, &old);
+    kit.now += 60;
+    fetch(&kit, "http://a/x", NULL, fresh, 1000);
+    cr_expect_eq(again(&kit, "http://a/x", old.lookup.object), CACHE_FRESH);
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_FRESH, "it stays for others, too");
+    lookup_fini(&old.lookup);
+    ask(&kit, "http://a/x", NULL, &old);
+    cr_expect_eq(again(&kit, "http://a/x", old.lookup.object), CACHE_ALONE);
+    lookup_fini(&old.lookup);
+    cache_kit_close(&kit);
+}
+
+Test(cache_parts, who_reads_an_old_version_does_not_bring_it_back)
+{
+    struct cache_kit kit;
+    struct try old, now;
+    struct claim claim;
+
+    cache_kit_open(&kit, true);
+    fetch_part(&kit, "http://a/x", 1000, 3000000);
+    ask(&kit, "http://a/x", NULL, &old);
+    cr_assert_eq(old.result, CACHE_FRESH);
+    kit.now += 60;
+    fetch(&kit, "http://a/x", NULL, fresh, 2500000);
+    await_store(&kit, "http://a/x");
+    cr_expect(cache_claim(kit.cache,
+                          &(struct claim_order){.lookup = &old.lookup,
+                                                .base = old.lookup.object,
+                                                .from = 1000,
+                                                .to = UINT64_MAX,
+                                                .where = CLAIM_HERE},
+                          &claim));
+    cr_expect_not(claim.kept, "the store has a newer one");
+    cache_unclaim(kit.cache, &claim);
+    ask(&kit, "http://a/x", NULL, &now);
+    cr_expect_eq(now.lookup.object->body_len, 2500000);
+    lookup_fini(&now.lookup);
+    lookup_fini(&old.lookup);
+    cache_kit_close(&kit);
+}
+
+/* A 304 for what is known in parts comes while the first of them is on its way. */
+static void renew_meanwhile(struct cache_kit *kit, const struct try *try, struct object *base)
+{
+    struct waker nobody = {cache_kit_wake, kit};
+    struct flight_member alone;
+    struct flight *flight = cache_private_flight(&alone, base, &try->lookup.key, nobody);
+    struct freshness newer = base->freshness;
+
+    newer.response_time = kit->now;
+    flight_set_mark(flight, try->lookup.mark);
+    struct object *renewed = object_updated(base, &base->fields, &newer);
+    flight_publish(flight, renewed);
+    cache_update(kit->cache, flight, renewed);
+    object_unref(&renewed);
+    flight_leave(&alone);
+    flight_unref(&flight);
+}
+
+/* A large response arrives as what is known in parts, with `meanwhile` before its last bytes. */
+static enum reason end_large(struct cache_kit *kit,
+                             void (*meanwhile)(struct cache_kit *, struct try *))
+{
+    enum { LEN = 3000000 };
+    char *bytes = xcalloc(1, LEN / 2);
+    struct claim claim;
+    struct try try;
+
+    ask(kit, "http://a/x", NULL, &try);
+    struct object *object = answer(kit, &try, fresh, LEN);
+    struct flight *flight = try.lookup.member.flight;
+    cr_assert(cache_admit_as_parts(kit->cache, flight, object, &claim));
+    flight_publish(flight, claim.base);
+    spool_append(object->spool, span_of(bytes, LEN / 2));
+    meanwhile(kit, &try);
+    spool_append(object->spool, span_of(bytes, LEN / 2));
+    enum reason why = cache_end_piece(kit->cache, flight, &claim, object, 0);
+    cache_abandon(kit->cache, flight, 0);
+    object_unref(&object);
+    lookup_fini(&try.lookup);
+    free(bytes);
+    return why;
+}
+
+static void change_nothing(struct cache_kit *kit, struct try *try)
+{
+    (void)kit;
+    (void)try;
+}
+
+static void invalidate_it(struct cache_kit *kit, struct try *try)
+{
+    cache_invalidate(kit->cache, &try->uri, SPAN("t"), &kit->arena);
+}
+
+Test(cache_parts, what_became_parts_and_is_not_kept_says_so)
+{
+    struct cache_kit kit;
+
+    cache_kit_open(&kit, true);
+    cr_expect_eq(end_large(&kit, invalidate_it), REASON_INVALIDATED);
+    cr_expect_eq(end_large(&kit, change_nothing), REASON_STORED);
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_FRESH);
+    cache_kit_close(&kit);
+}
+
+Test(cache_parts, what_is_renewed_while_it_arrives_is_kept)
+{
+    enum { LEN = 3000000 };
+    char *bytes = xcalloc(1, LEN / 2);
+    struct claim claim;
+    struct cache_kit kit;
+    struct try try;
+
+    cache_kit_open(&kit, true);
+    ask(&kit, "http://a/x", NULL, &try);
+    struct object *object = answer(&kit, &try, fresh, LEN);
+    struct flight *flight = try.lookup.member.flight;
+    cr_assert(cache_admit_as_parts(kit.cache, flight, object, &claim));
+    flight_publish(flight, claim.base);
+    spool_append(object->spool, span_of(bytes, LEN / 2));
+    kit.now += 2;
+    renew_meanwhile(&kit, &try, claim.base);
+    spool_append(object->spool, span_of(bytes, LEN / 2));
+    cache_end_piece(kit.cache, flight, &claim, object, 0);
+    cache_abandon(kit.cache, flight, 0);
+    object_unref(&object);
+    lookup_fini(&try.lookup);
+    cache_kit_reopen(&kit);
+    ask(&kit, "http://a/x", NULL, &try);
+    cr_assert_eq(try.result, CACHE_FRESH);
+    cr_expect_eq(try.lookup.object->body_len, LEN);
+    cr_expect_not(cache_claim(kit.cache,
+                              &(struct claim_order){.lookup = &try.lookup,
+                                                    .base = try.lookup.object,
+                                                    .to = UINT64_MAX,
+                                                    .where = CLAIM_HERE},
+                              &claim),
+                  "all of it is there");
+    lookup_fini(&try.lookup);
+    cache_kit_close(&kit);
+    free(bytes);
+}
