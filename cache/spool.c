@@ -140,7 +140,7 @@ void spool_unref(struct spool **slot)
     free(spool);
 }
 
-/* ---- dropping chunks from memory ---- */
+/* ---- questions, under the lock ---- */
 
 void spool_wake(struct waker *waker)
 {
@@ -164,69 +164,6 @@ bool spool_keeps(const struct spool *spool)
 {
     return spool->keep && !spool->spill && spool->length <= spool->keep_max &&
            (spool->expected < 0 || (uint64_t)spool->expected <= spool->keep_max);
-}
-
-/* How many bytes the spool may hold in memory. While memory is tight, each spool gets the smallest
- * amount with which it can make progress. */
-static size_t window(const struct spool *spool)
-{
-    if (spool->sure || !memory_is_tight()) {
-        return spool->limit;
-    }
-    return spool_is_storing(spool) ? STORE_CHUNK - 1 : CHUNK_SECOND;
-}
-
-/* Chunks that end at or below this offset may be dropped. */
-static uint64_t droppable(struct spool *spool)
-{
-    uint64_t stored = (uint64_t)spool->stored * STORE_CHUNK;
-
-    if (spool_keeps(spool)) {
-        return 0;
-    }
-    uint64_t read = spool->had_reader ? spool_passed_by_all(spool) : 0;
-    if (spool_is_storing(spool)) {
-        return spool->in_memory > window(spool) || read > stored ? stored : read;
-    }
-    return read > stored ? read : stored;
-}
-
-/* Must the writer pause? Only if a write or a reader in progress will let chunks be dropped. */
-static bool is_full(const struct spool *spool, size_t limit)
-{
-    bool strained = spool->strained && spool_is_storing(spool);
-
-    if (spool_keeps(spool) || (spool->in_memory <= limit && !strained)) {
-        return false;
-    }
-    if (spool_is_storing(spool)) {
-        return spool->queued > spool->stored;
-    }
-    return !spool->had_reader || spool_is_behind(spool);
-}
-
-static void drop_below(struct spool *spool, uint64_t offset)
-{
-    while (spool->dropped < spool->count && chunk_end(spool->chunks[spool->dropped]) <= offset) {
-        struct chunk *chunk = spool->chunks[spool->dropped];
-        spool->chunks[spool->dropped++] = NULL;
-        spool->in_memory -= chunk->cap;
-        chunk_unref(chunk);
-    }
-}
-
-void spool_let_go_stored(struct spool *spool)
-{
-    drop_below(spool, (uint64_t)spool->stored * STORE_CHUNK);
-}
-
-void spool_let_go(struct spool *spool)
-{
-    drop_below(spool, droppable(spool));
-    if (spool->paused && !is_full(spool, window(spool) / 2)) {
-        spool->paused = false;
-        spool_wake(&spool->writer);
-    }
 }
 
 /* ---- the writer ---- */
@@ -336,7 +273,7 @@ enum spool_flow spool_append(struct spool *spool, struct span bytes)
     spill_when_tight(spool);
     wake_readers(spool);
     spool_let_go(spool);
-    spool->paused = is_full(spool, window(spool));
+    spool->paused = spool_must_pause(spool);
     enum spool_flow flow = spool->paused ? SPOOL_PAUSE : SPOOL_MORE;
     bool waits_for_disk = spool->paused && spool_is_storing(spool);
     pthread_mutex_unlock(&spool->lock);

@@ -1,7 +1,7 @@
 /*
- * spool_parts - the inside of a spool, shared by spool.c (its life, the writer), spool_room.c (the
- * writer's memory), spool_store.c (storing), spool_reader.c (readers) and spool_slowest.c (how far
- * they have come).
+ * spool_parts - the inside of a spool, shared by spool.c (its life, the writer), spool_drop.c (what
+ * leaves memory, and when the writer pauses), spool_room.c (the writer's memory), spool_store.c
+ * (storing), spool_reader.c (readers) and spool_slowest.c (how far they have come).
  */
 #ifndef LARDER_CACHE_SPOOL_PARTS_H
 #define LARDER_CACHE_SPOOL_PARTS_H
@@ -121,14 +121,18 @@ struct chunk *spool_chunk_at(const struct spool *spool, uint64_t offset);
 bool spool_is_large(const struct spool *spool);
 /* Is it in the store, or being stored? */
 bool spool_is_storing(const struct spool *spool);
+/* Is it small enough, and wanted, so that all of it stays in memory? */
+bool spool_keeps(const struct spool *spool);
+void spool_wake(struct waker *waker);
+
+/* ---- what leaves memory, under the lock; spool_drop.c ---- */
+
 /* Drops chunks that nobody needs in memory; wakes the writer when there is room again. */
 void spool_let_go(struct spool *spool);
 /* Drops chunks that can be read back from the store. */
 void spool_let_go_stored(struct spool *spool);
-void spool_wake(struct waker *waker);
-
-/* Is it small enough, and to be kept in memory? */
-bool spool_keeps(const struct spool *spool);
+/* Does it hold all that it may hold, and will there be room again? */
+bool spool_must_pause(const struct spool *spool);
 
 /* ---- the slowest reader, under the lock; spool_slowest.c ---- */
 
