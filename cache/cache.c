@@ -151,7 +151,7 @@ int cache_open(const struct cache_options *options, struct cache **out)
         cache->secret = *stores_secret(stores);
     }
     cache->stores = stores;
-    cache_read_scopes(cache, options->dirs, options->dir_count);
+    cache_read_scopes(cache, options->dirs, options->dir_count, stores);
     cache_keep_scopes(cache, stores);
     cache_set_object_max(cache, options->object_max);
     *out = cache;

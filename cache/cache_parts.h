@@ -108,8 +108,9 @@ void cache_forget(struct cache *cache, const struct cache_key *key);
 /* key_primary(), changed by the last purge of a prefix or host that covers the URI. */
 void cache_primary_key(struct cache *cache, const struct uri *uri, struct span zone,
                        struct arena *arena, struct cache_key *out);
-/* Reads the purged scopes from the folders. */
-void cache_read_scopes(struct cache *cache, const struct store_dir *dirs, size_t count);
+/* Reads the purged scopes from the folders. `stores` has opened them; NULL: that comes later. */
+void cache_read_scopes(struct cache *cache, const struct store_dir *dirs, size_t count,
+                       const struct stores *stores);
 /* Writes them to each folder of the store; errors are logged. */
 void cache_keep_scopes(struct cache *cache, struct stores *stores);
 

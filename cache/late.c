@@ -233,7 +233,7 @@ static void catch_up(struct cache *cache, struct stores *stores)
     struct buf before = BUF_INIT;
 
     scopes_encode(cache->scopes, &before);
-    cache_read_scopes(cache, late->options.dirs, late->options.dir_count);
+    cache_read_scopes(cache, late->options.dirs, late->options.dir_count, stores);
     scopes_renew(cache->scopes, buf_span(&before));
     cache_keep_scopes(cache, stores);
     buf_fini(&before);

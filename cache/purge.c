@@ -235,16 +235,23 @@ static int read_scopes(struct cache *cache, const char *path)
     return err;
 }
 
+/* What is in a folder that could not be opened is not used, so its scopes are not missed. */
+static bool is_left_out(const struct stores *stores, size_t number)
+{
+    return stores && stores_store(stores, number) == NULL;
+}
+
 /* One readable folder is enough, because a purge is confirmed only after all folders have it. A
  * folder without scopes may be new. */
-void cache_read_scopes(struct cache *cache, const struct store_dir *dirs, size_t count)
+void cache_read_scopes(struct cache *cache, const struct store_dir *dirs, size_t count,
+                       const struct stores *stores)
 {
     size_t good = 0, bad = 0;
 
     for (size_t i = 0; i < count; i++) {
         int err = read_scopes(cache, dirs[i].path);
         good += err == 0;
-        if (err && err != -ENOENT) {
+        if (err && err != -ENOENT && !is_left_out(stores, i)) {
             bad++;
             log_error("purges_damaged", "dir=%s file=%s err=%s", dirs[i].path, SCOPES_FILE,
                       err_text(err));

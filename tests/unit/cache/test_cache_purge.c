@@ -349,3 +349,20 @@ Test(cache_purge, a_folder_that_could_not_be_opened_does_not_know_what_was_purge
     cr_expect_eq(cache_purge_scope(kit.cache, SPAN("a ")), 0, "it is there again");
     cache_kit_close(&kit);
 }
+
+/* Nothing was purged, and no other folder is worse off for it. */
+Test(cache_purge, a_folder_that_cannot_be_opened_takes_nothing_from_the_others)
+{
+    struct cache_kit kit;
+    struct two two;
+
+    cache_kit_open(&kit, true);
+    fetch(&kit, "http://a/x", NULL, fresh, 1000);
+    cache_close(&kit.cache);
+    snprintf(two.path, sizeof(two.path), "%s/two", kit.path);
+    FILE *file = fopen(two.path, "w"); /* no folder */
+    cr_assert(file && fclose(file) == 0);
+    open_two(&kit, &two);
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_FRESH);
+    cache_kit_close(&kit);
+}
