@@ -193,8 +193,7 @@ static int open_cache(struct server *server)
     if (err) {
         log_error("store_failed", "path=%s directories=%zu err=%s",
                   settings->store_count ? settings->stores[0].path : "(memory)",
-                  settings->store_count,
-                  err == ERR_BUSY ? "another process has it" : err_text(err));
+                  settings->store_count, err_text(err));
     }
     return err;
 }

@@ -87,6 +87,11 @@ static void say_who_has(const char *path, int fd)
                   "stop that process, or give this one another directory");
         return;
     }
+    if (pid == getpid()) {
+        log_error("store_in_use", "dir=%s by=%s next=%s", path,
+                  "this process, which has it under another name", "name each directory once");
+        return;
+    }
     name_of(pid, program, sizeof(program));
     log_error("store_in_use", "dir=%s pid=%d program=%s next=%s", path, pid, program,
               "stop that process, or give this one another directory");

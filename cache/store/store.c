@@ -75,6 +75,34 @@ void store_retire(struct store *store)
 
 /* ---- life ---- */
 
+/* What whoever runs the process can do about a directory that cannot be opened. */
+static const char *remedy_for(int err)
+{
+    switch (err) {
+    case -EACCES:
+    case -EPERM:
+        return "the user of this process must be able to write to it and to all files in it";
+    case -EROFS:
+        return "mount its file system for writing, or name another directory";
+    case -ENOSPC:
+    case -EDQUOT:
+        return "make room on its file system, or name a directory on another one";
+    case -ENOTDIR:
+    case -ENAMETOOLONG:
+    case -ELOOP:
+        return "name a directory, or a path at which one can be made";
+    case -EMFILE:
+    case -ENFILE:
+        return "raise the limit of open files";
+    case -ENOMEM:
+        return "give it a smaller size: all of it is mapped into the address space";
+    case ERR_BUSY:
+        return "see store_in_use";
+    default:
+        return "see what the kernel says of its file system: dmesg";
+    }
+}
+
 int store_open(const struct store_options *options, struct store **out)
 {
     *out = NULL;
@@ -99,7 +127,8 @@ int store_open(const struct store_options *options, struct store **out)
         err = writer_start(&store->writer, options->dirty_limit);
     }
     if (err) {
-        log_error("store_open", "dir=%s err=%s", options->path, err_text(err));
+        log_error("store_open", "dir=%s err=%s next=%s", options->path, err_text(err),
+                  remedy_for(err));
         store_close(&store);
     }
     *out = store;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 /* Larger than any placement. */
 #define PLACEMENT_BYTES (64u << 10)
@@ -182,6 +183,24 @@ static void warn_of_shared_disks(const struct stores *stores)
     }
 }
 
+static void warn_of_small_disks(const struct stores *stores)
+{
+    struct statvfs fs;
+
+    for (size_t i = 0; i < stores->count; i++) {
+        const struct member *member = &stores->members[i];
+        if (!is_open(member) || statvfs(member->path, &fs) != 0) {
+            continue;
+        }
+        uint64_t disk = (uint64_t)fs.f_blocks * fs.f_frsize;
+        if (disk < member->size) {
+            log_warn("store_exceeds_disk", "dir=%s size=%llu disk=%llu next=%s", member->path,
+                     (unsigned long long)member->size, (unsigned long long)disk,
+                     "give the store a size that its file system has room for");
+        }
+    }
+}
+
 /* ---- the shares ---- */
 
 /* The placement to assume if none was recorded. */
@@ -261,6 +280,7 @@ int stores_open(const struct stores_options *options, struct stores **out)
     int err = open_members(stores, &survey, &common);
     if (!err) {
         warn_of_shared_disks(stores);
+        warn_of_small_disks(stores);
         stores->secret = survey.secret;
         place(stores, &survey);
         atomic_store(&stores->ready, true);

@@ -220,7 +220,7 @@ static const struct conf_table admin_table = {.rows = admin_rows, .shorthand = "
 static const struct conf_directive folder_rows[] = {
     {"path", CONF_PATH, CONF_FIELD(struct store_folder, path), NULL, NULL, NULL, CONF_REQUIRED,
      "A directory on a disk of its own."},
-    {"size", CONF_SIZE, CONF_FIELD(struct store_folder, size), NULL, "16MiB", "256TiB", 0,
+    {"size", CONF_SIZE, CONF_FIELD(struct store_folder, size), NULL, "16MiB", "64TiB", 0,
      "Disk space that may be used there; also its share of the stored objects. Default: "
      "store.size."},
     {0},
@@ -231,7 +231,7 @@ static const struct conf_table folder_table = {
 static const struct conf_directive store_rows[] = {
     {"path", CONF_PATH, FIELD(store_path), NULL, NULL, NULL, 0,
      "Directory of the store. Without it, responses are cached in memory only."},
-    {"size", CONF_SIZE, FIELD(store_size), "10GiB", "16MiB", "256TiB", 0,
+    {"size", CONF_SIZE, FIELD(store_size), "10GiB", "16MiB", "64TiB", 0,
      "Disk space that the store may use."},
     {"directories", CONF_MAP(folder_table), LIST(stores, store_count), NULL, NULL, NULL, 0,
      "Several directories instead of path, one per disk. If one fails it is taken out of "

@@ -107,7 +107,30 @@ def refused(program, root, names, who):
     check(done.returncode == 1, f"a second process ends with 1, not {done.returncode}")
     check("store_in_use" in done.stderr and f"dir={root / names[-1]}" in done.stderr and
           f"pid={who.process.pid} program=larder-proxy" in done.stderr and
-          "another process has it" in done.stderr, f"and says who: {done.stderr}")
+          "in use by somebody else" in done.stderr, f"and says who: {done.stderr}")
+
+
+def what_to_do(program, root):
+    """Directories that cannot be used: the start says why, and what can be done about it."""
+    (root / "file").write_text("no directory")
+    (root / "same").symlink_to(root / "a")
+    for names, said in ((["file/x"], ["store_open", "Not a directory", 'next="name a directory']),
+                        (["a", "same"], ["this process, which has it under another name",
+                                         'next="name each directory once'])):
+        done = subprocess.run(proxy_on(program, root, names).command, stderr=subprocess.PIPE,
+                              text=True, timeout=60, check=False)
+        check(done.returncode == 1 and all(text in done.stderr for text in said),
+              f"{names}: {done.returncode}, {done.stderr}")
+    proxy = proxy_on(program, root, ["a"])
+    proxy.command[proxy.command.index("64MiB")] = "64TiB"
+    with open(root / "said", "w+", encoding="utf-8") as said:
+        proxy.popen = lambda: subprocess.Popen(proxy.command, stderr=said)
+        proxy.start()
+        check(proxy.stop(), "the proxy left by itself")
+        said.seek(0)
+        text = said.read()
+        check(f"store_exceeds_disk dir={root / 'a'} size={64 << 40} disk=" in text,
+              f"what is larger than the disk is warned of: {text}")
 
 
 def fail_one(program, root, origin):
@@ -150,7 +173,7 @@ def miss_one(program, root, origin):
     proxy = proxy_on(program, root, "abc")
     proxy.start()
     await_state(proxy, "c", "out")
-    ask_all(proxy, origin, "c is not there")
+    check(ask_all(proxy, origin, "c is not there") > 0, "the others have what they had")
     change_all(proxy, origin)
     ask_all(proxy, origin, "changed without c")
     check(proxy.stop(), "the proxy left by itself")
@@ -194,6 +217,8 @@ def main():
         come_back(program, root, origin)
         miss_one(program, root, origin)
         crash_twice(program, root, origin)
+    with tempfile.TemporaryDirectory() as root:
+        what_to_do(program, pathlib.Path(root))
     check.end()
 
 

@@ -267,7 +267,7 @@ Test(directives, errors_of_options_are_exact)
          "--connect-ports: \"connect-ports\" cannot be \"9-8\": the range ends before it begins; "
          "expected a port or range such as 443 or 1024-65535\n"},
         {"--store-size|15MiB", "--store-size: \"size\" is out of range with \"15MiB\"; expected a "
-                               "size such as 64KiB or 10GiB from 16MiB to 256TiB\n"},
+                               "size such as 64KiB or 10GiB from 16MiB to 64TiB\n"},
         {"--workers|65", "--workers: \"workers\" is out of range with \"65\"; expected a whole "
                          "number of at most 64\n"},
         {"--set|name=a b", "--set name: \"name\" cannot be \"a b\"; expected 1 to 64 letters, "
@@ -324,7 +324,7 @@ Test(directives, errors_of_a_file_have_line_and_column)
         {"store: [{size: 1GiB}]\n", ":1:9: \"path\" is missing; expected a path\n"},
         {"store: [{path: /a, size: 1MiB}]\n", ":1:26: \"size\" is out of range with \"1MiB\"; "
                                               "expected a size such as 64KiB or 10GiB from "
-                                              "16MiB to 256TiB\n"},
+                                              "16MiB to 64TiB\n"},
         {"access:\n  - {}\n",
          ":2:5: a rule with neither allow nor deny; expected one of allow, deny\n"},
         {"access:\n  - {allow: {}, deny: {}}\n",
