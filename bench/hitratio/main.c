@@ -26,8 +26,8 @@ static const char usage[] =
     "  -n, --limit N                requests that are read at most\n"
     "  -p, --policies LIST          only these, by name; ours are always there\n"
     "  -t, --tsv FILE               appends the numbers to FILE, for plot.py\n"
-    "  -z, --zipf SPEC              name=value,...: objects requests alpha once drift loop ring\n"
-    "                               stories sized seed\n";
+    "  -z, --zipf SPEC              name=value,...: objects requests alpha once drift shifts\n"
+    "                               days loop ring rings scans stories sized seed\n";
 
 static const struct policy *const all_policies[] = {
     &policy_fifo,         &policy_lru,         &policy_clock,  &policy_sieve,

@@ -8,6 +8,8 @@
 #define SIZE_SIGMA 1.7 /* so that the mean is 34 KiB */
 #define SIZE_MAX_BYTES (16.0 * 1024 * 1024)
 
+#define RINGS_MAX 8
+
 #define STORY_LIVES 40 /* one after the other, in a trace */
 #define STORY_OFFERS 1000
 
@@ -46,8 +48,12 @@ static bool set(struct zipf *zipf, struct span name, struct span text)
         {SPAN("alpha"), &zipf->alpha, NULL, 4},
         {SPAN("once"), &zipf->once, NULL, 100},
         {SPAN("drift"), &zipf->drift, NULL, 1e4},
+        {SPAN("shifts"), NULL, &zipf->shifts, 1e6},
+        {SPAN("days"), NULL, &zipf->days, 1e6},
         {SPAN("loop"), &zipf->loop, NULL, 100},
         {SPAN("ring"), NULL, &zipf->ring, 1e8},
+        {SPAN("rings"), NULL, &zipf->rings, RINGS_MAX},
+        {SPAN("scans"), NULL, &zipf->scans, 1e6},
         {SPAN("stories"), &zipf->stories, NULL, 100},
         {SPAN("seed"), NULL, &zipf->seed, 1e9},
     };
@@ -65,6 +71,12 @@ static bool set(struct zipf *zipf, struct span name, struct span text)
     return span_eq(name, SPAN("sized")) && (zipf->sized || span_eq(text, SPAN("0")));
 }
 
+/* The length of a ring: 0 when there are too many. */
+static uint64_t ring_length(const struct zipf *zipf, uint64_t ring)
+{
+    return zipf->ring >> (2 * ring);
+}
+
 bool zipf_parse(struct span text, struct zipf *out, struct span *wrong)
 {
     *out = (struct zipf){.objects = 100000,
@@ -72,6 +84,7 @@ bool zipf_parse(struct span text, struct zipf *out, struct span *wrong)
                          .alpha = 0.9,
                          .once = 20,
                          .ring = 50000,
+                         .rings = 1,
                          .sized = true,
                          .seed = 1};
     while (text.len) {
@@ -83,8 +96,9 @@ bool zipf_parse(struct span text, struct zipf *out, struct span *wrong)
             return false;
         }
     }
-    *wrong = SPAN("objects, requests or ring is 0, or once, loop and stories are over 100");
-    return out->objects && out->requests && out->ring &&
+    *wrong = SPAN("objects, requests, rings or the length of one is 0, or once, loop and stories "
+                  "are over 100");
+    return out->objects && out->requests && out->rings && ring_length(out, out->rings - 1) &&
            out->once + out->loop + out->stories <= 100;
 }
 
@@ -128,9 +142,13 @@ struct maker {
     struct trace *trace;
     struct dice dice;
     double *up_to;     /* by rank: the chance of that rank or a lower one */
-    uint32_t *at_rank; /* the object */
-    uint32_t *ring;
-    uint64_t turn;
+    uint32_t *at_rank; /* the object, of the population that is asked for */
+    uint32_t *resting; /* the other one, if there are two */
+    struct {
+        uint32_t *objects;
+        uint64_t turn;
+    } rings[RINGS_MAX];
+    uint64_t to_scan;      /* so many of the first ring come next */
     struct story *stories; /* those that are alive; they are born in turn */
     uint64_t alive, born;
 };
@@ -164,24 +182,41 @@ static void begin_stories(struct maker *maker)
     }
 }
 
+static uint32_t *new_objects(struct maker *maker, uint64_t count)
+{
+    uint32_t *objects = xcalloc(count, sizeof(*objects));
+
+    for (uint64_t i = 0; i < count; i++) {
+        objects[i] = new_object(maker);
+    }
+    return objects;
+}
+
+static double *chances(const struct zipf *zipf)
+{
+    double *up_to = xcalloc(zipf->objects, sizeof(*up_to));
+    double sum = 0;
+
+    for (uint64_t i = 0; i < zipf->objects; i++) {
+        sum += pow((double)i + 1, -zipf->alpha);
+        up_to[i] = sum;
+    }
+    for (uint64_t i = 0; i < zipf->objects; i++) {
+        up_to[i] /= sum;
+    }
+    return up_to;
+}
+
 static void populate(struct maker *maker)
 {
     const struct zipf *zipf = maker->zipf;
-    double sum = 0;
+    bool goes_round = zipf->loop > 0 || zipf->scans > 0;
 
-    maker->up_to = xcalloc(zipf->objects, sizeof(*maker->up_to));
-    maker->at_rank = xcalloc(zipf->objects, sizeof(*maker->at_rank));
-    maker->ring = xcalloc(zipf->ring, sizeof(*maker->ring));
-    for (uint64_t i = 0; i < zipf->objects; i++) {
-        sum += pow((double)i + 1, -zipf->alpha);
-        maker->up_to[i] = sum;
-        maker->at_rank[i] = new_object(maker);
-    }
-    for (uint64_t i = 0; i < zipf->objects; i++) {
-        maker->up_to[i] /= sum;
-    }
-    for (uint64_t i = 0; zipf->loop > 0 && i < zipf->ring; i++) {
-        maker->ring[i] = new_object(maker);
+    maker->up_to = chances(zipf);
+    maker->at_rank = new_objects(maker, zipf->objects);
+    maker->resting = zipf->days ? new_objects(maker, zipf->objects) : NULL;
+    for (uint64_t i = 0; goes_round && i < zipf->rings; i++) {
+        maker->rings[i].objects = new_objects(maker, ring_length(zipf, i));
     }
     if (zipf->stories > 0) {
         begin_stories(maker);
@@ -218,16 +253,32 @@ static uint64_t rank(struct maker *maker)
     return low;
 }
 
+static uint32_t next_of_ring(struct maker *maker, uint64_t ring)
+{
+    return maker->rings[ring].objects[maker->rings[ring].turn++ % ring_length(maker->zipf, ring)];
+}
+
+static uint32_t next_of_loop(struct maker *maker)
+{
+    uint64_t rings = maker->zipf->rings;
+
+    return next_of_ring(maker, rings > 1 ? roll(&maker->dice) % rings : 0);
+}
+
 static uint32_t next_request(struct maker *maker)
 {
     const struct zipf *zipf = maker->zipf;
-    double kind = 100 * share(&maker->dice);
 
+    if (maker->to_scan > 0) {
+        maker->to_scan--;
+        return next_of_ring(maker, 0);
+    }
+    double kind = 100 * share(&maker->dice);
     if (kind < zipf->once) {
         return new_object(maker);
     }
     if (kind < zipf->once + zipf->loop) {
-        return maker->ring[maker->turn++ % zipf->ring];
+        return next_of_loop(maker);
     }
     if (kind < zipf->once + zipf->loop + zipf->stories) {
         return read_story(maker);
@@ -249,6 +300,33 @@ static void bear_stories(struct maker *maker, double births)
     }
 }
 
+/* Whether what comes `times` in the course of the trace comes at request `i`; not at the first. */
+static bool is_time(const struct zipf *zipf, uint64_t times, uint64_t i)
+{
+    double step = (double)times / (double)zipf->requests;
+
+    return i > 0 && (uint64_t)((double)i * step) != (uint64_t)((double)(i - 1) * step);
+}
+
+/* What happens all at once. */
+static void turn_over(struct maker *maker, uint64_t i)
+{
+    const struct zipf *zipf = maker->zipf;
+
+    if (is_time(zipf, zipf->shifts + 1, i)) {
+        free(maker->at_rank);
+        maker->at_rank = new_objects(maker, zipf->objects);
+    }
+    if (is_time(zipf, 2 * zipf->days, i)) {
+        uint32_t *other = maker->resting;
+        maker->resting = maker->at_rank;
+        maker->at_rank = other;
+    }
+    if (is_time(zipf, zipf->scans + 1, i)) {
+        maker->to_scan = zipf->ring;
+    }
+}
+
 void zipf_make(const struct zipf *zipf, struct trace *trace)
 {
     struct maker maker = {.zipf = zipf, .trace = trace, .dice = {zipf->seed}};
@@ -256,12 +334,16 @@ void zipf_make(const struct zipf *zipf, struct trace *trace)
 
     populate(&maker);
     for (uint64_t i = 0; i < zipf->requests; i++) {
+        turn_over(&maker, i);
         drift(&maker, zipf->drift / 100 * births);
         bear_stories(&maker, births);
         trace_add(trace, next_request(&maker));
     }
+    for (uint64_t i = 0; i < zipf->rings; i++) {
+        free(maker.rings[i].objects);
+    }
     free(maker.stories);
     free(maker.up_to);
     free(maker.at_rank);
-    free(maker.ring);
+    free(maker.resting);
 }

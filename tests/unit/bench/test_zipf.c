@@ -89,6 +89,60 @@ Test(hitratio_zipf, a_loop_goes_round)
     trace_fini(&trace);
 }
 
+Test(hitratio_zipf, rings_are_gone_round_at_their_own_pace)
+{
+    uint64_t next[3] = {0};
+    const uint64_t length[] = {64, 16, 4}, begins[] = {1, 65, 81};
+    struct trace trace;
+
+    make("objects=1,requests=3000,once=0,loop=100,ring=64,rings=3,sized=0", &trace);
+    cr_expect_eq(trace.objects, 1 + 64 + 16 + 4);
+    for (size_t i = 0; i < 3000; i++) {
+        size_t ring = trace.requests[i] >= 81 ? 2 : trace.requests[i] >= 65;
+        cr_assert_eq(trace.requests[i], begins[ring] + next[ring]++ % length[ring]);
+    }
+    for (size_t ring = 0; ring < 3; ring++) {
+        cr_expect(next[ring] > 900 && next[ring] < 1100, "%zu", next[ring]);
+    }
+    trace_fini(&trace);
+}
+
+Test(hitratio_zipf, a_scan_comes_all_at_once)
+{
+    struct trace trace;
+
+    make("objects=1,requests=90,once=0,scans=2,ring=10,sized=0", &trace);
+    for (size_t i = 0; i < 90; i++) {
+        bool scanned = (i >= 30 && i < 40) || (i >= 60 && i < 70);
+        cr_expect_eq(trace.requests[i], scanned ? 1 + i % 10 : 0, "%zu", i);
+    }
+    trace_fini(&trace);
+}
+
+Test(hitratio_zipf, a_shift_replaces_all_objects)
+{
+    struct trace trace;
+
+    make("objects=100,requests=9000,once=0,shifts=2,sized=0", &trace);
+    cr_expect_eq(trace.objects, 300);
+    for (size_t i = 0; i < 9000; i++) {
+        cr_assert_eq(trace.requests[i] / 100, i / 3000);
+    }
+    trace_fini(&trace);
+}
+
+Test(hitratio_zipf, day_and_night_have_objects_of_their_own)
+{
+    struct trace trace;
+
+    make("objects=100,requests=8000,once=0,days=2,sized=0", &trace);
+    cr_expect_eq(trace.objects, 200);
+    for (size_t i = 0; i < 8000; i++) {
+        cr_assert_eq(trace.requests[i] / 100, i / 2000 % 2, "%zu", i);
+    }
+    trace_fini(&trace);
+}
+
 Test(hitratio_zipf, drift_replaces_objects)
 {
     struct trace trace;
@@ -124,13 +178,10 @@ Test(hitratio_zipf, says_what_it_does_not_understand)
     static const struct {
         const char *spec, *wrong;
     } cases[] = {
-        {"objects=10,once=x", "once=x"},
-        {"alpha=5", "alpha=5"},
-        {"alpha=0.1.2", "alpha=0.1.2"},
-        {"size=1", "size=1"},
-        {"sized=2", "sized=2"},
-        {"objects", "objects"},
-        {"objects=200000000", "objects=200000000"},
+        {"objects=10,once=x", "once=x"}, {"alpha=5", "alpha=5"},
+        {"alpha=0.1.2", "alpha=0.1.2"},  {"size=1", "size=1"},
+        {"sized=2", "sized=2"},          {"rings=9", "rings=9"},
+        {"objects", "objects"},          {"objects=200000000", "objects=200000000"},
     };
     struct zipf zipf;
     struct span wrong;
@@ -142,6 +193,7 @@ Test(hitratio_zipf, says_what_it_does_not_understand)
     cr_expect_not(zipf_parse(SPAN("once=60,loop=50"), &zipf, &wrong));
     cr_expect_not(zipf_parse(SPAN("once=30,loop=30,stories=41"), &zipf, &wrong));
     cr_expect_not(zipf_parse(SPAN("objects=0"), &zipf, &wrong));
+    cr_expect_not(zipf_parse(SPAN("ring=15,rings=3"), &zipf, &wrong));
 }
 
 Test(hitratio_zipf, the_warm_up_is_not_counted)
