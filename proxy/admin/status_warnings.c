@@ -175,17 +175,51 @@ static void look_at_tls(struct findings *findings, const struct settings *settin
 
 /* ---- the redirector and its replicas ---- */
 
-static void look_at_replica(struct findings *findings, const json_t *replica)
+enum { NAMED = 3 }; /* replicas that are named, of those that are down */
+
+/* What to call a replica, and why it is down; false: it is not, or it has no name. */
+static bool is_down(const json_t *replica, const char **name, const char **reason)
 {
     const char *state = json_string_value(json_object_get(replica, "state"));
-    const char *name = json_string_value(json_object_get(replica, "name"));
-    const char *reason = json_string_value(json_object_get(replica, "reason"));
 
-    if (name && state && strcmp(state, "down") == 0) {
+    *name = json_string_value(json_object_get(replica, "name"));
+    *reason = json_string_value(json_object_get(replica, "reason"));
+    return *name && state && strcmp(state, "down") == 0;
+}
+
+/* One warning for all of them: a network that fails takes many replicas along. */
+static void look_at_replicas(struct findings *findings, const json_t *replicas)
+{
+    struct buf names = BUF_INIT;
+    const char *name, *reason, *why = NULL;
+    json_t *replica;
+    size_t i, down = 0;
+
+    json_array_foreach(replicas, i, replica)
+    {
+        if (!is_down(replica, &name, &reason)) {
+            continue;
+        }
+        if (down++ < NAMED) {
+            why = reason;
+            buf_printf(&names, "%s%.100s", buf_len(&names) ? ", " : "", name);
+        }
+    }
+    if (down == 1) {
         WARN("Clients are sent to the other replicas. `larderctl dns` shows since when it is down; "
              "`larderctl drain` keeps it out of service when it comes back.",
-             "The replica %.100s is down%s%.200s.", name, reason ? ": " : "", reason ? reason : "");
+             "The replica %.*s is down%s%.200s.", SPAN_ARGS(buf_span(&names)), why ? ": " : "",
+             why ? why : "");
+    } else if (down > 1) {
+        if (down > NAMED) {
+            buf_printf(&names, " and %zu more", down - NAMED);
+        }
+        WARN("Clients are sent to the other replicas. `larderctl dns` shows for each since when "
+             "and why it is down.",
+             "%zu of %zu replicas are down: %.*s.", down, json_array_size(replicas),
+             SPAN_ARGS(buf_span(&names)));
     }
+    buf_fini(&names);
 }
 
 static void look_at_redirector_reload(struct findings *findings, const json_t *said)
@@ -203,8 +237,7 @@ static void look_at_redirector_reload(struct findings *findings, const json_t *s
 static void look_at_redirector(struct findings *findings, struct server *server)
 {
     const struct endpoint *at = &server_settings(server)->admin_dns;
-    json_t *said, *replica;
-    size_t i;
+    json_t *said;
 
     if (at->len == 0) {
         return;
@@ -217,10 +250,7 @@ static void look_at_redirector(struct findings *findings, struct server *server)
     }
     said = json_loadb(answer.text.at ? answer.text.at : "", answer.text.len, 0, NULL);
     look_at_redirector_reload(findings, said);
-    json_array_foreach(json_object_get(said, "replicas"), i, replica)
-    {
-        look_at_replica(findings, replica);
-    }
+    look_at_replicas(findings, json_object_get(said, "replicas"));
     json_decref(said);
 }
 

@@ -230,6 +230,10 @@ def look_at_warnings_of_replicas():
         {"name": "two", "state": "draining", "reason": "by hand"}]})
     await_that(lambda: told("The replica one is down: refused <b>."), "a replica that is down")
     check(not told("replica two"), "one that is drained is no fault")
+    Redirector.answer = (200, {"replicas": [
+        {"name": f"r{n}", "state": "down" if n < 5 else "up"} for n in range(7)]})
+    await_that(lambda: told("5 of 7 replicas are down: r0, r1, r2 and 2 more."), "many are one warning")
+    check(not told("The replica"), "and not one each")
     Redirector.answer = (500, {})
     await_that(lambda: told("does not respond"), "the redirector fails")
     Redirector.answer = (200, up)
