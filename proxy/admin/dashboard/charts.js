@@ -16,6 +16,9 @@ function powers(most) {
   return [10 ** (count + 1), Array.from({ length: count + 1 }, (_, i) => 10 ** (i + 1))];
 }
 
+// A mark at the very top would be cut off, and be left out.
+const above = (top) => top * 1.005;
+
 // Four or five round marks; `base` is 1000, or 1024 for bytes.
 function steps(most, base) {
   let unit = 1;
@@ -26,7 +29,7 @@ function steps(most, base) {
     .filter((n) => unit > 1 || n >= 1);
   const step = round.find((n) => n * unit * 4 >= most) * unit;
   const count = Math.max(1, Math.ceil(most / step));
-  return [count * step, Array.from({ length: count + 1 }, (_, i) => i * step)];
+  return [above(count * step), Array.from({ length: count + 1 }, (_, i) => i * step)];
 }
 
 // How much of the time there is, of what could be shown: it grows in three steps.
@@ -91,7 +94,7 @@ export class Chart {
       this.stacked ? values.reduce((sum, v) => sum + (v ?? 0), 0) : Math.max(0, ...values));
     const most = Math.max(0, ...tops);
     if (this.max) {
-      return [this.max * 1.005, [0, 1, 2, 3, 4].map((i) => (i * this.max) / 4)];
+      return [above(this.max), [0, 1, 2, 3, 4].map((i) => (i * this.max) / 4)];
     }
     return this.log ? powers(most) : steps(most * 1.05, this.base);
   }

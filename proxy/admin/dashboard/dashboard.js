@@ -115,7 +115,7 @@ function lost(error) {
   setText($("state"), "no answer");
   $("state").className = "pill bad";
   const known = error instanceof TypeError || error.name === "TimeoutError";
-  setText($("gone"), `${known ? "The proxy does not answer" : error.message} since ${f.clock(failed.since)}. What is shown is from before; this page tries again every second.`);
+  setText($("gone"), `${known ? "No answer from the proxy" : error.message} since ${f.clock(failed.since)}. The numbers are the last it sent; this page tries again every second.`);
   show($("gone"), true);
   document.body.classList.add("stale");
 }

@@ -205,7 +205,8 @@ export function drawTop(top) {
 }
 
 export function drawReplicas(answer) {
-  const rows = answer.replicas ?? [];
+  const trouble = (row) => (row.state === "up" ? 2 : row.state === "down" ? 0 : 1);
+  const rows = [...answer.replicas ?? []].sort((a, b) => trouble(a) - trouble(b));
   const all = rows.reduce((sum, row) => sum + row.answers, 0);
   fill("replicas", rows.map((row) => ({ ...row, all, part: all ? row.answers / all : 0 })));
   const text = !answer.configured
@@ -213,7 +214,9 @@ export function drawReplicas(answer) {
     : answer.error ? `larder-dns at ${answer.from} does not respond: ${answer.error}.`
       : "larder-dns has no replicas.";
   setText($("replicas-empty"), text);
-  setText($("replicas-aside"), rows.length ? "as larder-dns sees them" : "");
+  show($("replicas-list"), rows.length > 0);
+  const up = rows.filter((row) => row.state === "up").length;
+  setText($("replicas-aside"), rows.length ? `as larder-dns sees them: ${f.count(up)} of ${f.count(rows.length)} up` : "");
 }
 
 export function drawMirrors(rows) {
@@ -243,7 +246,7 @@ export function drawMemory(memory) {
   const rows = used.sort(([, a], [, b]) => b - a).slice(0, 8);
   const most = Math.max(1, ...rows.map(([, value]) => value));
   fill("memory", rows.map(([name, value]) => [name, f.bytes(value), value / most]), bar("purpose"));
-  setText($("memory-aside"), `${f.bytes(memory.used)} of ${f.bytes(memory.limit)}`);
+  setText($("memory-aside"), `with traffic: ${f.bytes(memory.used)} of ${f.bytes(memory.limit)}`);
 }
 
 export function drawStore(store) {
@@ -256,6 +259,12 @@ export function drawStore(store) {
 
 // ---- warnings ----
 
+const WARNINGS = 3; // the page is for the numbers, too: the others wait behind a click
+
+const warning = (one) => el("li", one.severity, [
+  badge(one.severity, one.severity === "error" ? "bad" : "warn"),
+  el("div", "", [el("strong", "", prose(one.what)), el("span", "remedy", prose(one.remedy))])]);
+
 export function drawWarnings(warnings) {
   const list = $("warning-list");
   const same = JSON.stringify(warnings);
@@ -263,8 +272,11 @@ export function drawWarnings(warnings) {
     return;
   }
   list.dataset.shown = same;
-  list.replaceChildren(...warnings.map((one) => el("li", one.severity, [
-    badge(one.severity, one.severity === "error" ? "bad" : "warn"),
-    el("div", "", [el("strong", "", prose(one.what)), el("span", "remedy", prose(one.remedy))])])));
+  const errorsFirst = [...warnings].sort((a, b) => (a.severity !== "error") - (b.severity !== "error"));
+  const more = warnings.length > WARNINGS + 1 ? errorsFirst.splice(WARNINGS) : [];
+  list.replaceChildren(...errorsFirst.map(warning));
+  $("warning-rest").replaceChildren(...more.map(warning));
+  setText($("warning-count"), `${more.length} more warnings`);
+  show($("warning-more"), more.length > 0);
   show($("warnings"), warnings.length > 0);
 }

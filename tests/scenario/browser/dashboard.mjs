@@ -288,6 +288,101 @@ async function lookAtWide(browser, colorScheme) {
   await page.context().close();
 }
 
+// Answers as they are in a large network: each path is answered with what is given, until it is over.
+async function answered(page, answers) {
+  for (const [path, json] of Object.entries(answers)) {
+    await page.route(`${url}/${path}`, (route) => route.fulfill({ json }));
+  }
+}
+
+// Fifty replicas, a third of them down, and a dozen warnings: the numbers are still what one sees first.
+async function lookAtMany(browser) {
+  const replicas = Array.from({ length: 50 }, (_, i) => ({ name: `r${i}-${"long-".repeat(12)}name`, addresses: ["192.0.2.1"],
+    state: ["up", "down", "draining"][i % 3], answers: i, reason: "connection refused" }));
+  const warnings = Array.from({ length: 12 }, (_, i) => ({ severity: i === 11 ? "error" : "warning", what: `what ${i}`, remedy: "`mend`" }));
+  for (const width of [360, 1440]) {
+    const page = await (await browser.newContext({ viewport: { width, height: 900 } })).newPage();
+    await answered(page, { replicas: { configured: true, error: null, replicas }, warnings: { warnings } });
+    await page.goto(url);
+    await drawn(page);
+    check((await page.locator("#warning-list li strong").allInnerTexts()).join() === "what 11,what 0,what 1", "errors come first, and few are open");
+    check((await text(page, "warning-count")) === "9 more warnings", `the others are counted: ${await text(page, "warning-count")}`);
+    check(!(await page.locator("#warning-rest li").first().isVisible()), "and folded");
+    await page.click("#warning-count");
+    check((await page.locator("#warning-rest li").count()) === 9 && (await page.locator("#warning-rest li").last().isVisible()), "a click unfolds them");
+    const order = await page.locator("#replicas tbody .state").allInnerTexts();
+    check(order.length === 50 && order.lastIndexOf("down") < order.indexOf("draining") && order.lastIndexOf("draining") < order.indexOf("up"),
+      `replicas in trouble come first: ${order}`);
+    check((await text(page, "replicas-aside")).endsWith("17 of 50 up"), `how many are up: ${await text(page, "replicas-aside")}`);
+    const height = await page.locator("#replicas-list").evaluate((node) => node.clientHeight);
+    check(height <= 440, `fifty replicas scroll in their card: ${height}`);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    check(wide <= width, `long names stay inside at ${width}: ${wide}`);
+    await page.context().close();
+  }
+}
+
+// Texts whose contrast with what is behind them is below 4.5 (WCAG 2 AA), as "text: contrast".
+const faint = (page) => page.evaluate(() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const over = (below, color) => {
+    canvas.fillStyle = below;
+    canvas.fillRect(0, 0, 1, 1);
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    return `rgb(${[...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3)})`;
+  };
+  const luminance = (color) => color.match(/\d+/g).map((one) => one / 255)
+    .map((one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, one, i) => sum + one * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = (node) => {
+    const inner = node ? getComputedStyle(node) : null;
+    const behind = node ? ground(node.parentElement) : "#fff";
+    return inner ? over(behind, inner.backgroundColor) : behind;
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode.parentElement;
+    if (walker.currentNode.data.trim() && node.checkVisibility() && node.closest("script, .skip") === null) {
+      const behind = ground(node);
+      const pair = [behind, over(behind, getComputedStyle(node).color)].map(luminance).sort((a, b) => b - a);
+      const contrast = (pair[0] + 0.05) / (pair[1] + 0.05);
+      if (contrast < 4.5) {
+        found.push(`${walker.currentNode.data.trim()}: ${contrast.toFixed(2)}`);
+      }
+    }
+  }
+  return [...new Set(found)];
+});
+
+async function lookAtContrast(browser) {
+  for (const colorScheme of ["light", "dark"]) {
+    const { page } = await open(browser, { viewport: { width: 1440, height: 900 }, colorScheme });
+    const low = await faint(page);
+    check(low.length === 0, `texts that are hard to read in ${colorScheme}: ${low}`);
+    await page.context().close();
+  }
+}
+
+// The proxy is away for a moment: the page says so, and then goes on by itself.
+async function lookAtReturn(page) {
+  await page.route(`${url}/**`, (route) => route.abort());
+  await page.waitForSelector("#gone:not([hidden])", { timeout: 60000 });
+  check((await text(page, "state")) === "no answer", `in its head, too: ${await text(page, "state")}`);
+  const shade = await page.locator(".charts .card").first().evaluate((node) => {
+    let opacity = 1;
+    for (; node; node = node.parentElement) {
+      opacity *= Number(getComputedStyle(node).opacity);
+    }
+    return opacity;
+  });
+  check(shade === 0.55, `what is old is pale, and can be read: ${shade}`);
+  await page.unroute(`${url}/**`);
+  await page.waitForSelector("#gone[hidden]", { state: "attached", timeout: 60000 });
+  check((await text(page, "state")) === "ready", "it goes on when the proxy is back");
+}
+
 // Between a phone and a desk the tables keep their columns, and names enough of the width to be read.
 async function lookAtTablet(browser) {
   const { page } = await open(browser, { viewport: { width: 820, height: 1180 }, colorScheme: "light" });
@@ -295,6 +390,8 @@ async function lookAtTablet(browser) {
   check(width <= 820, `on a tablet nothing sticks out: ${width}`);
   const names = await page.locator("#hosts td.name, #origins td.name").evaluateAll((nodes) => nodes.map((node) => node.clientWidth));
   check(names.length > 0 && names.every((one) => one > 160), `on a tablet names have room: ${names}`);
+  const urls = await page.locator("#recent td.name").evaluateAll((nodes) => nodes.map((node) => node.clientWidth));
+  check(urls.length > 0 && urls.every((one) => one > 500), `and URLs a line: ${urls}`);
   await picture(page, "tablet", { fullPage: true });
   await page.context().close();
 }
@@ -322,9 +419,12 @@ try {
     await lookAtWide(browser, scheme);
   }
   await lookAtTablet(browser);
+  await lookAtMany(browser);
+  await lookAtContrast(browser);
+  await lookAtReturn(page);
   process.kill(Number(pid), "SIGKILL");
   await page.waitForSelector("#gone:not([hidden])", { timeout: 60000 });
-  check((await text(page, "gone")).includes("does not answer"), "it says that the proxy is gone");
+  check((await text(page, "gone")).includes("No answer from the proxy"), "it says that the proxy is gone");
   await picture(page, "gone");
 } finally {
   await browser.close();
