@@ -11,7 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 import unittest
+import unittest.mock
 
 TOP = pathlib.Path(sys.argv.pop(1)) / "bench"
 sys.path.insert(0, str(TOP))
@@ -22,6 +24,7 @@ from harness.redirectors import REDIRECTORS  # noqa: E402
 from harness.scenario import by_bytes, per_request  # noqa: E402
 from harness import scenario  # noqa: E402
 import scenarios  # noqa: E402
+from scenarios import textbook_cdn  # noqa: E402
 
 
 class Statistics(unittest.TestCase):
@@ -508,6 +511,19 @@ class Programs(unittest.TestCase):
             for pid in pids:  # one that is killed ends soon; one that is not, never
                 while is_running(pid):
                     pass
+
+
+class Counts(unittest.TestCase):
+    def test_what_is_under_way_counts_for_the_load_that_sent_it(self):
+        had = iter((1004, 1006, 1007, 1008))  # with each look; the second one finds a late request
+
+        def call(*_):
+            return f"server accepts handled requests\n 9 9 {next(had)} \n"
+
+        world = types.SimpleNamespace(far=types.SimpleNamespace(call=call), looks=0)
+        with unittest.mock.patch("time.sleep"):
+            self.assertEqual(textbook_cdn.Cdn._asked(world), 1004)
+        self.assertEqual(next(had, None), 1008)  # it did not look once too often
 
 
 if __name__ == "__main__":
