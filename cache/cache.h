@@ -5,8 +5,8 @@
  *
  * cache_lookup() answers a request with an object, with a flight to wait for, or with the duty to
  * fetch. Whoever leads a flight calls cache_admit() when the response head has arrived, and then
- * exactly one of cache_commit(), cache_update(), cache_discard() and cache_abandon(). Responses
- * known in parts are in cache/claim.h, purges in cache/purge.h.
+ * exactly one of cache_commit(), cache_update(), cache_discard() and cache_abandon(); without a
+ * response, cache_fail(). Responses known in parts are in cache/claim.h, purges in cache/purge.h.
  */
 #ifndef LARDER_CACHE_CACHE_H
 #define LARDER_CACHE_CACHE_H
@@ -87,6 +87,7 @@ struct cache_query {
     bool alone;             /* join no flight, except to validate in the background */
     bool peek;              /* change nothing: the object neither becomes hot nor counts as used */
     struct object *useless; /* was found before, but could not be delivered; or NULL */
+    struct flight *failed;  /* was waited for before, and has failed; or NULL */
     struct waker waker;     /* called when the flight changes, and when the disk was read */
     struct arena *arena;    /* holds the keys */
 };
@@ -151,6 +152,9 @@ bool cache_is_outdated(struct cache *cache, const struct flight *flight);
 /* Nothing is stored. Ends the flight, but no spool. pass_until > 0 (seconds since 1970): until then
  * requests for the key do not wait for each other. */
 void cache_abandon(struct cache *cache, struct flight *flight, int64_t pass_until);
+/* There is no response: ends the flight, and tells all who wait for it. Who looks up again with it
+ * as query->failed shares one more flight with the others. */
+void cache_fail(struct cache *cache, struct flight *flight, struct failure failure);
 
 /* A shareable response arrived in spite of a pass mark: removes the mark. */
 void cache_unmark(struct cache *cache, const struct cache_key *key);

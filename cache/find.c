@@ -208,9 +208,15 @@ static void find_response(struct cache *cache, const struct cache_query *query,
 static enum cache_result join(struct cache *cache, const struct cache_query *query,
                               struct lookup *lookup, bool *changed)
 {
+    struct table_request request = {
+        .found = lookup->object,
+        .failed = query->failed,
+        .now = query->now,
+        .waker = query->waker,
+    };
+
     *changed = false;
-    switch (table_join(cache->table, &lookup->key, lookup->object, query->now, &lookup->member,
-                       query->waker)) {
+    switch (table_join(cache->table, &lookup->key, &request, &lookup->member)) {
     case JOIN_LEAD:
         lookup->lead = true;
         flight_set_mark(lookup->member.flight, lookup->mark);

@@ -19,6 +19,7 @@ struct flight {
     struct list members;
     size_t member_count;
     struct waker owner;
+    struct flight *next;
     struct flight_mark mark;
     struct cache_key key;
     char key_text[];
@@ -50,14 +51,8 @@ struct flight *flight_ref(struct flight *flight)
     return flight;
 }
 
-void flight_unref(struct flight **slot)
+static void flight_free(struct flight *flight)
 {
-    struct flight *flight = *slot;
-
-    *slot = NULL;
-    if (flight == NULL || atomic_fetch_sub_explicit(&flight->refs, 1, memory_order_acq_rel) != 1) {
-        return;
-    }
     CHECK(list_empty(&flight->members));
     object_unref(&flight->stale);
     for (size_t i = 0; i < flight->variant_count; i++) {
@@ -67,6 +62,19 @@ void flight_unref(struct flight **slot)
     pthread_mutex_destroy(&flight->lock);
     memory_give(MEMORY_FLIGHTS, sizeof(*flight) + flight->key.text.len);
     free(flight);
+}
+
+/* Whoever waits for the first of a row of failed flights may hold all of them. */
+void flight_unref(struct flight **slot)
+{
+    struct flight *flight = *slot;
+
+    *slot = NULL;
+    while (flight && atomic_fetch_sub_explicit(&flight->refs, 1, memory_order_acq_rel) == 1) {
+        struct flight *next = flight->next;
+        flight_free(flight);
+        flight = next;
+    }
 }
 
 const struct cache_key *flight_key(const struct flight *flight)
@@ -207,6 +215,27 @@ void flight_publish_stale(struct flight *flight, enum reason why)
 void flight_fail(struct flight *flight, struct failure failure)
 {
     land(flight, FLIGHT_FAILED, NULL, failure);
+}
+
+struct flight *flight_next(const struct flight *flight)
+{
+    return flight->next;
+}
+
+void flight_set_next(struct flight *flight, struct flight *next)
+{
+    struct flight *old = flight->next;
+
+    flight->next = flight_ref(next);
+    flight_unref(&old);
+}
+
+bool flight_has_failed(struct flight *flight)
+{
+    pthread_mutex_lock(&flight->lock);
+    bool failed = flight->state == FLIGHT_FAILED;
+    pthread_mutex_unlock(&flight->lock);
+    return failed;
 }
 
 void flight_watch(struct flight *flight, struct waker owner)

@@ -70,6 +70,12 @@ void flight_publish_solo(struct flight *flight, struct object *object);
 void flight_publish_stale(struct flight *flight, enum reason why);
 void flight_fail(struct flight *flight, struct failure failure);
 
+/* Of a flight that has failed: the one that who waited for it joins next. Counted by the flight;
+ * only under the lock of the table. */
+struct flight *flight_next(const struct flight *flight); /* borrowed; NULL: none so far */
+void flight_set_next(struct flight *flight, struct flight *next);
+bool flight_has_failed(struct flight *flight);
+
 /* Wakes `owner`, with the flight's lock held, each time the last member leaves. A zeroed waker ends
  * that: the former one is not called any more after this has returned. */
 void flight_watch(struct flight *flight, struct waker owner);

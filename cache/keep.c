@@ -381,6 +381,11 @@ void cache_abandon(struct cache *cache, struct flight *flight, int64_t pass_unti
     table_land(cache->table, flight, pass_until);
 }
 
+void cache_fail(struct cache *cache, struct flight *flight, struct failure failure)
+{
+    table_fail(cache->table, flight, failure);
+}
+
 void cache_unmark(struct cache *cache, const struct cache_key *key)
 {
     table_unmark(cache->table, key);

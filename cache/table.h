@@ -59,10 +59,18 @@ enum table_join {
     JOIN_CHANGED, /* a newer object is under the key: look again */
 };
 
-/* Joins the flight under the key, or starts one. `found` (may be NULL) is the object that the
- * caller found there; it becomes the flight's stale object. */
-enum table_join table_join(struct table *table, const struct cache_key *key, struct object *found,
-                           int64_t now, struct flight_member *member, struct waker waker);
+/* A request that nothing under the key answers. */
+struct table_request {
+    struct object *found;  /* was found there, and becomes the flight's stale object; or NULL */
+    struct flight *failed; /* the flight that it has waited for in vain; or NULL */
+    int64_t now;           /* seconds since 1970 */
+    struct waker waker;
+};
+
+/* Joins the flight under the key, or starts one. All who have waited for a failed flight share the
+ * next one, also its failure, however late they come. */
+enum table_join table_join(struct table *table, const struct cache_key *key,
+                           const struct table_request *request, struct flight_member *member);
 /* Joins the flight under the key if it may bring the response under `wanted`, one of its variants.
  * False: there is none; none is started. */
 bool table_follow(struct table *table, const struct cache_key *key, const struct cache_key *wanted,
@@ -70,6 +78,9 @@ bool table_follow(struct table *table, const struct cache_key *key, const struct
 /* Ends a flight (or takes it out of the table): the next request starts a new one. `pass_until` > 0
  * leaves a pass mark, until that time in seconds since 1970. */
 void table_land(struct table *table, struct flight *flight, int64_t pass_until);
+/* Ends it together with flight_fail(): who finds no flight under the key finds that this one has
+ * failed. */
+void table_fail(struct table *table, struct flight *flight, struct failure failure);
 
 /* Removes a pass mark. */
 void table_unmark(struct table *table, const struct cache_key *key);

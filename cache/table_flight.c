@@ -2,33 +2,59 @@
 #include "cache/table_parts.h"
 
 static void start_flight(struct shard *shard, struct entry *entry, const struct cache_key *key,
-                         struct object *stale, struct flight_member *member, struct waker waker)
+                         const struct table_request *request, struct flight_member *member)
 {
-    entry->flight = flight_new(key, stale);
+    entry->flight = flight_new(key, request->found);
     shard->flights++;
-    flight_join(entry->flight, member, true, waker);
+    flight_join(entry->flight, member, true, request->waker);
 }
 
-enum table_join table_join(struct table *table, const struct cache_key *key, struct object *found,
-                           int64_t now, struct flight_member *member, struct waker waker)
+/* The failed flight that the request has waited for, if it was for this key. */
+static struct flight *failed_before(const struct table_request *request,
+                                    const struct cache_key *key)
 {
+    struct flight *failed = request->failed;
+
+    return failed && span_eq(flight_key(failed)->text, key->text) ? failed : NULL;
+}
+
+/* The flight after the failed one, if it has failed, too. */
+static struct flight *failed_again(const struct flight *failed)
+{
+    struct flight *next = failed ? flight_next(failed) : NULL;
+
+    return next && flight_has_failed(next) ? next : NULL;
+}
+
+enum table_join table_join(struct table *table, const struct cache_key *key,
+                           const struct table_request *request, struct flight_member *member)
+{
+    struct flight *failed = failed_before(request, key);
     struct shard *shard = table_lock(table, key->hash);
     struct entry *entry = table_entry_get(shard, key->hash);
+    struct flight *second = failed_again(failed);
     enum table_join result = JOIN_LEAD;
 
     if (entry->flight && !span_eq(flight_key(entry->flight)->text, key->text)) {
         result = JOIN_PASS; /* another key with the same hash: the two never share a response */
     } else if (entry->flight) {
-        flight_join(entry->flight, member, false, waker);
+        flight_join(entry->flight, member, false, request->waker);
         result = JOIN_FOLLOW;
-    } else if (entry->pass_until > now) {
+    } else if (entry->pass_until > request->now) {
         hot_use(&entry->hot, false);
         result = JOIN_PASS;
-    } else if (entry->object && entry->object != found &&
+    } else if (entry->object && entry->object != request->found &&
                span_eq(entry->object->key.text, key->text)) {
         result = JOIN_CHANGED;
+    } else if (second) {
+        flight_join(second, member, false, request->waker);
+        table_entry_tidy(shard, entry);
+        result = JOIN_FOLLOW;
     } else {
-        start_flight(shard, entry, key, found, member, waker);
+        start_flight(shard, entry, key, request, member);
+    }
+    if (failed && (result == JOIN_LEAD || result == JOIN_FOLLOW)) {
+        flight_set_next(failed, member->flight);
     }
     table_unlock(shard);
     return result;
@@ -50,9 +76,10 @@ bool table_follow(struct table *table, const struct cache_key *key, const struct
     return follows;
 }
 
-void table_land(struct table *table, struct flight *flight, int64_t pass_until)
+/* Takes the flight out of its entry, if it is there. */
+static void take_out(struct table *table, struct shard *shard, struct flight *flight,
+                     int64_t pass_until)
 {
-    struct shard *shard = table_lock(table, flight_key(flight)->hash);
     struct entry *entry = table_entry(shard, flight_key(flight)->hash);
 
     if (entry && entry->flight == flight) {
@@ -66,8 +93,24 @@ void table_land(struct table *table, struct flight *flight, int64_t pass_until)
             table_entry_tidy(shard, entry);
         }
     }
+}
+
+void table_land(struct table *table, struct flight *flight, int64_t pass_until)
+{
+    struct shard *shard = table_lock(table, flight_key(flight)->hash);
+
+    take_out(table, shard, flight, pass_until);
     table_unlock(shard);
     table_trim(table);
+}
+
+void table_fail(struct table *table, struct flight *flight, struct failure failure)
+{
+    struct shard *shard = table_lock(table, flight_key(flight)->hash);
+
+    take_out(table, shard, flight, 0);
+    flight_fail(flight, failure);
+    table_unlock(shard);
 }
 
 void table_unmark(struct table *table, const struct cache_key *key)

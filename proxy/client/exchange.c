@@ -118,6 +118,7 @@ static void finish(struct exchange *x)
     auth_forget(&x->who);
     meter_fini(&x->meter);
     lookup_fini(&x->lookup);
+    flight_unref(&x->failed);
     object_reader_fini(&x->reader);
     object_unref(&x->object);
     object_unref(&x->useless);

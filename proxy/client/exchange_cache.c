@@ -136,6 +136,7 @@ static struct cache_query query_of(struct exchange *x)
         .now = loop_wall(x->worker->loop),
         .alone = x->alone || route_is_alone(&x->request),
         .useless = x->useless,
+        .failed = x->failed,
         .waker = {exchange_wake_flight, x},
         .arena = &x->arena,
     };
@@ -367,14 +368,21 @@ static bool is_of_another_url(const struct exchange *x)
 }
 
 /* May a new lookup succeed although the leader's request has failed? The origin was reached, and
- * this request has other fields. The follower does not fetch alone: one of the followers leads, and
- * if it fails, too, the origin is to blame. */
+ * this request has other fields. */
 static bool may_fare_better(const struct exchange *x, enum reason why)
 {
     bool is_of_request =
         why == REASON_ORIGIN_TIMEOUT || why == REASON_ORIGIN_CLOSED || why == REASON_ORIGIN_BROKEN;
 
     return is_of_request && !x->lookup.member.leader && x->attempts + 1 < ATTEMPTS_MAX;
+}
+
+/* One of those who have waited for the failed flight leads another one for all of them. If that
+ * fails, too, the origin is to blame. */
+static enum exchange_state look_after_failure(struct exchange *x)
+{
+    x->failed = flight_ref(x->lookup.member.flight);
+    return look_again(x);
 }
 
 enum exchange_state exchange_await(struct exchange *x)
@@ -405,8 +413,11 @@ enum exchange_state exchange_await(struct exchange *x)
         record_outcome(x, object);
         return exchange_deliver(x, object, x->lookup.lead || flight_stale(x->lookup.member.flight));
     case FLIGHT_FAILED:
-        if (is_of_another_url(x) || may_fare_better(x, failure.reason)) {
+        if (is_of_another_url(x)) {
             return look_again(x);
+        }
+        if (may_fare_better(x, failure.reason)) {
+            return look_after_failure(x);
         }
         return exchange_refuse(x, failure.status, failure.reason, NULL);
     }

@@ -75,6 +75,7 @@ struct exchange {
     struct span incident;
 
     struct lookup lookup;
+    struct flight *failed; /* was waited for in vain; counted, or NULL */
     int attempts;
     bool alone;
     struct fetch_link fetch;

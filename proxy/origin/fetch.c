@@ -105,13 +105,12 @@ static void break_off(struct fetch *fetch)
 
 /* Ends the flight without a response. What is stored stays, unless the origin refuses it to
  * everybody. */
-static void land_empty(struct fetch *fetch)
+static void land_empty(struct fetch *fetch, struct failure failure)
 {
     if (fetch->mirror.may_not) {
         cache_discard(fetch->worker->cache, fetch->flight, 0);
-    } else {
-        cache_abandon(fetch->worker->cache, fetch->flight, 0);
     }
+    cache_fail(fetch->worker->cache, fetch->flight, failure);
 }
 
 /* Ends without a response. */
@@ -121,8 +120,7 @@ void fetch_fail(struct fetch *fetch, int status, enum reason reason)
         break_off(fetch);
     } else if (fetch->waiting && !fetch_use_stale(fetch, REASON_STALE_IF_ERROR)) {
         fetch->waiting = false;
-        land_empty(fetch);
-        flight_fail(fetch->flight, (struct failure){status, reason});
+        land_empty(fetch, (struct failure){status, reason});
     }
     fetch_finish(fetch);
 }

@@ -63,7 +63,8 @@ void add_lines(struct http_fields *fields, const char *const *lines)
     }
 }
 
-void ask(struct cache_kit *kit, const char *url, const char *const *lines, struct try *try)
+void ask_after(struct cache_kit *kit, const char *url, const char *const *lines,
+               struct flight *failed, struct try *try)
 {
     *try = (struct try){.decision = DECISION_INIT};
     head_init(&try->request, &kit->arena);
@@ -79,6 +80,7 @@ void ask(struct cache_kit *kit, const char *url, const char *const *lines, struc
         .uri = &try->uri,
         .zone = SPAN("t"),
         .now = kit->now,
+        .failed = failed,
         .waker = {cache_kit_wake, kit},
         .arena = &kit->arena,
     };
@@ -89,6 +91,11 @@ void ask(struct cache_kit *kit, const char *url, const char *const *lines, struc
         }
         try->result = cache_lookup_on(kit->cache, &query, &try->lookup, &try->decision);
     }
+}
+
+void ask(struct cache_kit *kit, const char *url, const char *const *lines, struct try *try)
+{
+    ask_after(kit, url, lines, NULL, try);
 }
 
 struct object *answer_as(struct cache_kit *kit, struct try *try, const char *const *lines,

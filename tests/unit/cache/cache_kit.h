@@ -43,6 +43,9 @@ try {
 void add_lines(struct http_fields *fields, const char *const *lines);
 /* Looks up a GET; what is on disk only is waited for. */
 void ask(struct cache_kit *kit, const char *url, const char *const *lines, struct try *try);
+/* The same for a request that has waited for this flight in vain. */
+void ask_after(struct cache_kit *kit, const char *url, const char *const *lines,
+               struct flight *failed, struct try *try);
 /* Asks, and says only how that ended. Whoever has to fetch gives up. */
 enum cache_result result_of(struct cache_kit *kit, const char *url, const char *const *request);
 /* http://a/x is found with this result and a body of this length. */

@@ -1,5 +1,8 @@
 #include "tests/unit/cache/cache_kit.h"
 
+#include "base/mem.h"
+#include "base/memory.h"
+
 #include <criterion/criterion.h>
 
 Test(cache, what_was_committed_answers_at_once_and_until_it_is_stale)
@@ -68,6 +71,83 @@ Test(cache, simultaneous_misses_share_one_flight)
         object_unref(&seen);
         lookup_fini(&follower[i].lookup);
     }
+    cache_kit_close(&kit);
+}
+
+static void fail(struct cache_kit *kit, struct try *leader)
+{
+    struct flight *flight = flight_ref(leader->lookup.member.flight);
+
+    cr_assert_eq(leader->result, CACHE_LEAD);
+    lookup_fini(&leader->lookup);
+    cache_fail(kit->cache, flight, (struct failure){502, REASON_ORIGIN_CLOSED});
+    flight_unref(&flight);
+}
+
+/* Looks up again after the flight that it has followed has failed. */
+static void try_again(struct cache_kit *kit, struct try *try)
+{
+    struct object *object;
+    struct failure failure;
+    struct flight *failed = flight_ref(try->lookup.member.flight);
+
+    cr_assert_eq(flight_look(&try->lookup.member, &object, &failure), FLIGHT_FAILED);
+    lookup_fini(&try->lookup);
+    ask_after(kit, "http://a/x", NULL, failed, try);
+    flight_unref(&failed);
+}
+
+Test(cache, all_who_waited_for_a_failed_flight_share_one_more)
+{
+    struct cache_kit kit;
+    struct try leader, follower[4], stranger;
+    struct object *object;
+    struct failure failure;
+
+    cache_kit_open(&kit, false);
+    ask(&kit, "http://a/x", NULL, &leader);
+    for (size_t i = 0; i < ARRAY_LEN(follower); i++) {
+        ask(&kit, "http://a/x", NULL, &follower[i]);
+        cr_assert_eq(follower[i].result, CACHE_FOLLOW);
+    }
+    fail(&kit, &leader);
+    try_again(&kit, &follower[0]);
+    try_again(&kit, &follower[1]);
+    cr_expect_eq(follower[1].result, CACHE_FOLLOW);
+    fail(&kit, &follower[0]);
+    try_again(&kit, &follower[2]); /* wakes late, when the second flight has failed */
+    cr_expect_eq(follower[2].result, CACHE_FOLLOW);
+    cr_expect_eq(flight_look(&follower[2].lookup.member, &object, &failure), FLIGHT_FAILED);
+    cr_expect_eq(failure.reason, REASON_ORIGIN_CLOSED);
+    ask(&kit, "http://a/x", NULL, &stranger);
+    cr_expect_eq(stranger.result, CACHE_LEAD, "who has waited for neither");
+    try_again(&kit, &follower[3]);
+    cr_expect_eq(follower[3].result, CACHE_FOLLOW);
+    cr_expect_eq(flight_look(&follower[3].lookup.member, &object, &failure), FLIGHT_WAITING);
+    fail(&kit, &stranger);
+    for (size_t i = 1; i < ARRAY_LEN(follower); i++) {
+        lookup_fini(&follower[i].lookup);
+    }
+    cr_expect_eq(memory_sum(MEMORY_FLIGHTS), 0);
+    cache_kit_close(&kit);
+}
+
+Test(cache, what_a_later_flight_has_brought_is_not_had_from_there_but_looked_for)
+{
+    struct cache_kit kit;
+    struct try leader, early, late;
+
+    cache_kit_open(&kit, false);
+    ask(&kit, "http://a/x", NULL, &leader);
+    ask(&kit, "http://a/x", NULL, &early);
+    ask(&kit, "http://a/x", NULL, &late);
+    fail(&kit, &leader);
+    try_again(&kit, &early);
+    cr_assert_eq(early.result, CACHE_LEAD);
+    finish(&kit, &early, answer(&kit, &early, fresh, 5), 5);
+    cache_invalidate(kit.cache, &late.uri, SPAN("t"), &kit.arena);
+    try_again(&kit, &late);
+    fail(&kit, &late); /* it was invalidated since: asks the origin */
     cache_kit_close(&kit);
 }
 

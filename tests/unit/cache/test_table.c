@@ -420,7 +420,7 @@ static enum table_join join(struct table *table, uint64_t number, struct flight_
     struct named named;
 
     name(&named, number);
-    return table_join(table, &named.key, NULL, 100, member, (struct waker){0});
+    return table_join(table, &named.key, &(struct table_request){.now = 100}, member);
 }
 
 static void mark(struct table *table, uint64_t number)
