@@ -195,6 +195,13 @@ static bool is_of_use(struct fetch *fetch, const struct http_head *response, boo
                              loop_wall(fetch->worker->loop)));
 }
 
+/* Has the origin answered with another range, or without any? Then it may still send the whole. A
+ * 304 was not asked for, as there was no condition but If-Range (RFC 9110 13.1.5). */
+static bool fails_at_ranges(int status)
+{
+    return status == 206 || status == 416 || status == 304;
+}
+
 enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head *response)
 {
     bool overlaps = cache_claim_overlaps(&fetch->claim);
@@ -214,7 +221,7 @@ enum piece_answer fetch_piece_answer(struct fetch *fetch, const struct http_head
     if (has) {
         return PIECE_COMES;
     }
-    if ((response->status == 206 || response->status == 416) && !fetch->ask_whole) {
+    if (fails_at_ranges(response->status) && !fetch->ask_whole) {
         fetch->ask_whole = true;
         return PIECE_ASK_AGAIN;
     }
