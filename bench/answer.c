@@ -114,7 +114,7 @@ static size_t write_query(const struct kind *kind, uint8_t *room, size_t len, si
 static double run(const struct view *view, const struct kind *kind)
 {
     struct limiter *limiter = limiter_new();
-    struct asker asker = {.tcp = false, .limiter = limiter};
+    struct client client = {.tcp = false, .limiter = limiter};
     struct answer_note note;
     uint8_t query[512], room[DNS_UDP_MAX];
     size_t net_at = 0;
@@ -123,15 +123,15 @@ static double run(const struct view *view, const struct kind *kind)
 
     for (unsigned i = 0; i < NETWORKS; i++) {
         unsigned network = i * 7919 % NETWORKS;
-        asker.ip = (struct ip){
+        client.ip = (struct ip){
             {[10] = 0xff, [11] = 0xff, 10, (uint8_t)(network / 256), (uint8_t)network, 1}};
-        asker.turn = i;
-        asker.now_us = i * 1000;
+        client.turn = i;
+        client.now_us = i * 1000;
         if (net_at) {
             query[net_at] = (uint8_t)(network / 256);
             query[net_at + 1] = (uint8_t)network;
         }
-        CHECK(answer(view, &asker, span_of(query, len), room, &note) > len);
+        CHECK(answer(view, &client, span_of(query, len), room, &note) > len);
         CHECK(note.policy != NULL);
     }
     double ns = (double)(clock_mono_us() - start) * 1000 / NETWORKS;

@@ -311,7 +311,7 @@ void querylog_close(struct querylog **slot)
     log_free(log);
 }
 
-bool querylog_put(struct querylog *log, size_t number, const struct asker *asker,
+bool querylog_put(struct querylog *log, size_t number, const struct client *client,
                   const struct answer_note *note, struct span packet, size_t bytes)
 {
     struct ring *ring = &log->rings[number];
@@ -326,8 +326,8 @@ bool querylog_put(struct querylog *log, size_t number, const struct asker *asker
     }
     struct query_entry *entry = &ring->entries[put % RING_SIZE];
     entry->when_ms = clock_wall_ms();
-    entry->client = asker->ip;
-    entry->tcp = asker->tcp;
+    entry->client = client->ip;
+    entry->tcp = client->tcp;
     entry->update = update_is(packet);
     entry->bytes = (uint16_t)bytes;
     entry->note = *note;

@@ -42,9 +42,9 @@ void querylog_reopen(struct querylog *log);
  * to NULL. */
 void querylog_close(struct querylog **log);
 
-/* Logs that `packet` of `asker` was answered with `bytes` bytes; packets that are no queries are
+/* Logs that `packet` of `client` was answered with `bytes` bytes; packets that are no queries are
  * left out. Returns false if the ring was full. For the one thread that has this ring. */
-bool querylog_put(struct querylog *log, size_t ring, const struct asker *asker,
+bool querylog_put(struct querylog *log, size_t ring, const struct client *client,
                   const struct answer_note *note, struct span packet, size_t bytes);
 
 #endif

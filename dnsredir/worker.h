@@ -66,15 +66,15 @@ static inline uint32_t scatter(uint32_t turn)
 
 /* Counts and logs one answer of `len` bytes. To be called inside publish_enter(). */
 static inline void worker_note(struct worker *worker, const struct world *world,
-                               const struct asker *asker, struct span packet,
+                               const struct client *client, struct span packet,
                                const struct answer_note *note, size_t len)
 {
     counters_note(&worker->counters, note, len);
     for (unsigned i = 0; note->policy && i < note->picked; i++) {
         metric_add(&worker->counters.replicas[world->slots[note->ids[i]]], 1);
     }
-    if (worker->log && (asker->turn >> 7) % world->settings->log.sample == 0 &&
-        !querylog_put(worker->log, worker->number, asker, note, packet, len)) {
+    if (worker->log && (client->turn >> 7) % world->settings->log.sample == 0 &&
+        !querylog_put(worker->log, worker->number, client, note, packet, len)) {
         metric_add(&worker->counters.log_dropped, 1);
     }
 }

@@ -161,7 +161,7 @@ static unsigned ask(const struct day *day, unsigned client, size_t name, int at)
         .identity = &identity,
         .rates = &day->settings->rates,
     };
-    struct asker asker = {
+    struct client resolver = {
         .ip = {{[10] = 0xff, [11] = 0xff, (uint8_t)(20 + client / 256), (uint8_t)client, 0, 53}},
         .now = (uint32_t)at,
         .turn = (uint32_t)at * 2654435761u + client,
@@ -170,7 +170,7 @@ static unsigned ask(const struct day *day, unsigned client, size_t name, int at)
     uint8_t query[64], room[DNS_UDP_MAX];
     size_t len = write_query(world_names[name], query, sizeof(query));
 
-    CHECK(answer(&view, &asker, span_of((const char *)query, len), room, &note) > len);
+    CHECK(answer(&view, &resolver, span_of((const char *)query, len), room, &note) > len);
     CHECK(note.policy != NULL && note.picked == 1);
     return note.ids[0];
 }

@@ -148,13 +148,13 @@ static size_t write_query(uint64_t network, uint8_t *room, size_t len)
 
 unsigned steer_ask(const struct steer *s, size_t network, uint32_t now)
 {
-    struct asker asker = {.ip = {{[10] = 0xff, [11] = 0xff, 198, 51, 100, 1}}, .now = now};
+    struct client client = {.ip = {{[10] = 0xff, [11] = 0xff, 198, 51, 100, 1}}, .now = now};
     uint8_t query[256], room[DNS_UDP_MAX];
     struct answer_note note;
 
-    asker.turn = (uint32_t)network * 2654435761u + now;
+    client.turn = (uint32_t)network * 2654435761u + now;
     size_t len = write_query(s->world->networks[network].network, query, sizeof(query));
-    CHECK(answer(&s->view, &asker, span_of(query, len), room, &note) > len);
+    CHECK(answer(&s->view, &client, span_of(query, len), room, &note) > len);
     CHECK(note.policy && note.picked == 1);
     return note.ids[0];
 }

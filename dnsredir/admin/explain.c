@@ -331,7 +331,7 @@ static json_t *explain(const struct status *status, const struct view *view,
     struct deferral deferral;
     struct answer_trace trace = {0};
     struct answer_note note;
-    struct asker asker = {
+    struct client client = {
         .ip = q->client.ip,
         .tcp = true,
         .now = (uint32_t)clock_wall(),
@@ -339,7 +339,7 @@ static json_t *explain(const struct status *status, const struct view *view,
         .trace = &trace,
     };
     size_t len =
-        answer(view, &asker, span_of(packet, write_query(q, packet, sizeof(packet))), room, &note);
+        answer(view, &client, span_of(packet, write_query(q, packet, sizeof(packet))), room, &note);
     json_t *root = json_object();
 
     json_object_set_new(root, "name", json_string(name_text(&q->name, text)));

@@ -8,7 +8,7 @@ static const struct rrset any_set = {
 static void put(struct answering *a, enum section section, const struct name *owner,
                 const struct rrset *set)
 {
-    if (!packet_rrset(&a->packet, section, owner, set, a->asker->turn)) {
+    if (!packet_rrset(&a->packet, section, owner, set, a->client->turn)) {
         a->flags |= FLAG_TC;
     }
 }
@@ -124,8 +124,8 @@ void answer_refuse(struct answering *a, enum ede why)
 }
 
 /* Answers a query for the DS records of a zone of ours from its parent zone, be that ours or
- * others'. Returns false if the parent is not ours and this asker gets no names of others resolved:
- * then the zone itself says that it has none. */
+ * others'. Returns false if the parent is not ours and this client gets no names of others
+ * resolved: then the zone itself says that it has none. */
 static bool answer_parent(struct answering *a, const struct zone *zone, const struct name *owner)
 {
     const struct zone *outer = outer_zone(a, &zone->apex);
@@ -269,7 +269,7 @@ static void answer_query(struct answering *a)
         a->rcode = a->note->cookie == COOKIE_BAD    ? RCODE_BADCOOKIE
                    : a->note->cookie == COOKIE_NONE ? RCODE_FORMERR
                                                     : RCODE_NOERROR;
-    } else if (wants_cookie && !a->asker->tcp &&
+    } else if (wants_cookie && !a->client->tcp &&
                (a->note->cookie == COOKIE_CLIENT || a->note->cookie == COOKIE_BAD)) {
         a->rcode = RCODE_BADCOOKIE; /* RFC 7873 5.2.3 */
     } else if (query->type == TYPE_OPT) {
@@ -308,8 +308,8 @@ static void prepare_opt(struct answering *a)
         return;
     }
     if (edns->cookie.len) {
-        a->note->cookie =
-            cookie_check(&identity->cookies, edns->cookie, &a->asker->ip, a->asker->now, a->cookie);
+        a->note->cookie = cookie_check(&identity->cookies, edns->cookie, &a->client->ip,
+                                       a->client->now, a->cookie);
         opt->cookie = a->note->cookie == COOKIE_NONE ? NULL : a->cookie;
     }
     if (edns->nsid) {
@@ -329,7 +329,7 @@ static size_t prepare_tsig(struct answering *a, struct span packet, size_t limit
         return limit;
     }
     unsigned rcode = tsig_check(identity ? &identity->keys : NULL, packet, a->query->tsig_at,
-                                a->asker->now, &a->tsig);
+                                a->client->now, &a->tsig);
     a->rcode = rcode == RCODE_NOERROR ? a->rcode : rcode;
     a->note->tsig = a->tsig.good ? TSIG_GOOD : TSIG_BAD;
     tsig_reply_fit(&a->tsig, limit - PACKET_ROOM_MIN);
@@ -347,20 +347,20 @@ static size_t prepare_tsig(struct answering *a, struct span packet, size_t limit
  * whoever has seen a signed query can send it again from any address. */
 static void limit(struct answering *a, const struct packet_mark *empty)
 {
-    const struct asker *asker = a->asker;
+    const struct client *client = a->client;
     bool fine = a->rcode == RCODE_NOERROR || a->rcode == RCODE_NXDOMAIN;
 
-    if (!asker->limiter || asker->tcp || a->note->cookie == COOKIE_GOOD) {
+    if (!client->limiter || client->tcp || a->note->cookie == COOKIE_GOOD) {
         return;
     }
     struct limit_case what = {
-        .client = &asker->ip,
+        .client = &client->ip,
         .class = fine ? LIMIT_RESPONSE : LIMIT_ERROR,
         .subject = fine ? a->subject : NULL,
-        .now_us = asker->now_us,
-        .turn = asker->turn,
+        .now_us = client->now_us,
+        .turn = client->turn,
     };
-    a->note->limited = limiter_ask(asker->limiter, a->view->rates, &what);
+    a->note->limited = limiter_ask(client->limiter, a->view->rates, &what);
     if (a->note->limited != LIMIT_SLIP || !fine) {
         return;
     }
@@ -386,11 +386,11 @@ static void begin(struct answering *a, struct span packet, void *room)
     a->hosts = NULL;
     /* A signed query is not deferred: the answer of the resolver could not be signed. */
     a->recursive = a->view->recursion && !query->tsig_at &&
-                   recursion_allows(a->view->recursion, &a->asker->ip);
+                   recursion_allows(a->view->recursion, &a->client->ip);
     prepare_opt(a);
-    a->packet.opt.keepalive = query->edns.keepalive && a->asker->tcp ? a->asker->keepalive : 0;
+    a->packet.opt.keepalive = query->edns.keepalive && a->client->tcp ? a->client->keepalive : 0;
     packet_begin(&a->packet, query, room,
-                 prepare_tsig(a, packet, answer_limit(query, a->asker->tcp)));
+                 prepare_tsig(a, packet, answer_limit(query, a->client->tcp)));
 }
 
 static void note_query(const struct query *query, struct answer_note *note)
@@ -414,10 +414,10 @@ static size_t finish(struct answering *a, const struct packet_mark *empty, void 
         return 0;
     }
     size_t len = packet_finish(&a->packet, a->rcode, a->flags | (a->recursive ? FLAG_RA : 0u));
-    return a->tsig.len ? tsig_sign(&a->tsig, room, len, a->asker->now) : len;
+    return a->tsig.len ? tsig_sign(&a->tsig, room, len, a->client->now) : len;
 }
 
-size_t answer(const struct view *view, const struct asker *asker, struct span packet, void *room,
+size_t answer(const struct view *view, const struct client *client, struct span packet, void *room,
               struct answer_note *note)
 {
     struct query query;
@@ -429,7 +429,7 @@ size_t answer(const struct view *view, const struct asker *asker, struct span pa
         return 0;
     }
     a.view = view;
-    a.asker = asker;
+    a.client = client;
     a.query = &query;
     a.note = note;
     a.rcode = (unsigned)rcode;

@@ -1,7 +1,7 @@
 /*
  * answer - a packet in, a packet out: the whole of the protocol in one call. Pure, but for the
- * limiter and the signer of the asker; it allocates nothing, takes no lock and reads no clock. Only
- * for signed queries OpenSSL allocates memory.
+ * limiter and the signer of the client; it allocates nothing, takes no lock and reads no clock.
+ * Only for signed queries OpenSSL allocates memory.
  */
 #ifndef LARDER_DNSREDIR_ANSWER_ANSWER_H
 #define LARDER_DNSREDIR_ANSWER_ANSWER_H
@@ -63,8 +63,9 @@ struct answer_trace {
     struct name name; /* whose policy it was: the name of the question, or the target of a CNAME */
 };
 
-/* Who asks, and how. */
-struct asker {
+/* The client that sent a query (usually a resolver), how the query came, and what may be used to
+ * answer it. */
+struct client {
     struct ip ip;
     bool tcp;
     uint16_t keepalive; /* with tcp: how long the connection may be idle, in tenths of a second */
@@ -88,7 +89,7 @@ struct answer_note {
     bool truncated;
     uint8_t signatures[SIGNED_HOWS]; /* how many, by how they came to be */
     enum limit_verdict limited;
-    bool deferred;               /* there is no answer yet: the asker's deferral is set */
+    bool deferred;               /* there is no answer yet: the client's deferral is set */
     uint8_t scope;               /* with ecs */
     const struct policy *policy; /* the one that chose last; NULL: none, and the rest is unset */
     enum choice_level level;
@@ -103,10 +104,10 @@ struct answer_note {
 size_t answer_limit(const struct query *query, bool tcp);
 
 /* Writes the response to `packet` to `room`, which has DNS_UDP_MAX bytes, or DNS_MESSAGE_MAX with
- * asker->tcp. Returns its length, which is never more than the client takes; or 0 if no answer is
+ * client->tcp. Returns its length, which is never more than the client takes; or 0 if no answer is
  * due, if note->limited is LIMIT_DROP, or if note->deferred: then the name is to be resolved for
- * the asker. */
-size_t answer(const struct view *view, const struct asker *asker, struct span packet, void *room,
+ * the client. */
+size_t answer(const struct view *view, const struct client *client, struct span packet, void *room,
               struct answer_note *note);
 
 #endif

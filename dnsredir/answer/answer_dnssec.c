@@ -23,12 +23,12 @@ static bool is_over(const struct answering *a)
 static bool put_signature(struct answering *a, const struct place *place,
                           const struct signable *what)
 {
-    struct signer_case when = {place->kind, a->asker->tcp, a->asker->now, a->asker->now_us};
+    struct signer_case when = {place->kind, a->client->tcp, a->client->now, a->client->now_us};
     struct signature signature;
     uint8_t room[RRSIG_MAX];
 
     enum signed_how how =
-        signer_get(a->asker->signer, a->view->signatures, &when, what, &signature);
+        signer_get(a->client->signer, a->view->signatures, &when, what, &signature);
     a->note->signatures[how]++;
     if (how == SIGNED_REFUSED) {
         a->unsignable = a->unsignable || place->section != SECTION_ADDITIONAL;
@@ -285,7 +285,7 @@ void answer_fail(struct answering *a, const struct packet_mark *empty)
 
 void answer_give_up(struct answering *a, const struct packet_mark *empty)
 {
-    if (a->asker->tcp) {
+    if (a->client->tcp) {
         answer_fail(a, empty);
         return;
     }

@@ -27,7 +27,7 @@ static void answer_redirected(struct answering *a, const struct policy *policy)
 /* Leaves the rest of the chain, from `owner` on, to who resolves for us. */
 static void defer(struct answering *a, const struct name *owner)
 {
-    struct deferral *out = a->asker->deferral;
+    struct deferral *out = a->client->deferral;
     size_t chain_at = DNS_HEADER_LEN + a->query->question.len;
 
     out->authoritative = (a->flags & FLAG_AA) != 0;
@@ -45,7 +45,7 @@ static void defer(struct answering *a, const struct name *owner)
  * stands in it and is to be proved: who validates goes on from the alias by itself. */
 bool answer_may_defer(const struct answering *a)
 {
-    return a->recursive && a->asker->deferral && (a->query->flags & FLAG_RD) &&
+    return a->recursive && a->client->deferral && (a->query->flags & FLAG_RD) &&
            !(a->flags & FLAG_TC) && a->proof_count == 0;
 }
 
@@ -56,7 +56,7 @@ void answer_elsewhere(struct answering *a, const struct name *owner)
     const struct policy *policy = NULL;
 
     if (a->recursive && !owner) {
-        policy = recursion_redirect(a->view->recursion, &a->query->name, &a->asker->ip);
+        policy = recursion_redirect(a->view->recursion, &a->query->name, &a->client->ip);
     }
     if (policy && is_redirected(type)) {
         answer_redirected(a, policy);

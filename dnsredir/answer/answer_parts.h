@@ -13,13 +13,13 @@
 
 struct answering {
     const struct view *view;
-    const struct asker *asker;
+    const struct client *client;
     const struct query *query;
     struct answer_note *note;
     struct packet packet;
     unsigned rcode;
     unsigned flags;
-    bool recursive;            /* names that are not ours are resolved for this asker */
+    bool recursive;            /* names that are not ours are resolved for this client */
     bool unsignable;           /* a signature could not be made: the answer must not be given */
     bool unknown;              /* what is bound to a name of the chain is not known: likewise */
     const struct rrset *hosts; /* the set in the answer that names hosts; NULL: none */
@@ -48,7 +48,7 @@ void answer_negative(struct answering *a, const struct zone *zone);
  * In all of them `hit` is what was found for the name `owner` of the chain; an owner of NULL is the
  * name of the question. */
 
-/* Does this asker get signatures of this zone? */
+/* Does this client get signatures of this zone? */
 static inline bool answer_signs(const struct answering *a, const struct zone *zone)
 {
     return a->query->edns.dnssec_ok && zone->signing;
@@ -115,7 +115,7 @@ void answer_additional(struct answering *a);
 
 /* ---- names that are not ours: answer_elsewhere.c ---- */
 
-/* Answers for a name that is not ours: redirected, deferred to the resolver if the asker may ask,
+/* Answers for a name that is not ours: redirected, deferred to the resolver if the client may ask,
  * or refused. */
 void answer_elsewhere(struct answering *a, const struct name *owner);
 /* May the rest of the chain be left to the resolver? */

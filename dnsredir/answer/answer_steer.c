@@ -14,8 +14,8 @@ static const struct ip *client_of(const struct answering *a, unsigned *bits)
         *bits = ecs->source;
         return &ecs->ip;
     }
-    *bits = ip_is_v4(&a->asker->ip) ? 32 : 128;
-    return &a->asker->ip;
+    *bits = ip_is_v4(&a->client->ip) ? 32 : 128;
+    return &a->client->ip;
 }
 
 static struct netmap_hit find_in(const struct netmap *map, const struct ip *ip, unsigned bits,
@@ -84,7 +84,7 @@ static void locate(struct answering *a, const struct policy *policy, struct choi
     }
     if (explores) { /* for as long as a ttl, so that it holds for all that resolvers keep */
         uint32_t period = policy->ttl > EXPLORE_LEAST ? policy->ttl : EXPLORE_LEAST;
-        input->explores = choice_explore(input->ranking, input->leaf_hash, a->asker->now, period,
+        input->explores = choice_explore(input->ranking, input->leaf_hash, a->client->now, period,
                                          a->view->explore, &input->explored);
     }
 }
@@ -92,7 +92,7 @@ static void locate(struct answering *a, const struct policy *policy, struct choi
 static void note_trace(const struct answering *a, const struct policy *policy,
                        const struct name *owner, const struct choice_input *input)
 {
-    struct answer_trace *trace = a->asker->trace;
+    struct answer_trace *trace = a->client->trace;
 
     trace->chosen = true;
     trace->policy = policy;
@@ -106,7 +106,7 @@ void answer_choose(struct answering *a, const struct policy *policy, const struc
     struct choice_input input = {
         .standing = a->view->standing,
         .v6 = a->query->type == TYPE_AAAA,
-        .turn = a->asker->turn,
+        .turn = a->client->turn,
     };
 
     if (wants_name_hash(a->view, policy)) {
@@ -115,7 +115,7 @@ void answer_choose(struct answering *a, const struct policy *policy, const struc
     a->note->measured = false;
     locate(a, policy, &input);
     choose(policy, &input, choice);
-    if (a->asker->trace) {
+    if (a->client->trace) {
         note_trace(a, policy, owner, &input);
     }
     a->note->policy = policy;

@@ -12,21 +12,21 @@
  * due, or back->job brings it later, or note->deferred, and the caller hands the query to the
  * resolver. To be called inside publish_enter(). */
 static inline size_t listener_answer(struct worker *worker, const struct world *world,
-                                     struct asker *asker, struct span packet,
+                                     struct client *client, struct span packet,
                                      struct reply_route *back, void *room, struct answer_note *note)
 {
-    asker->signer = worker->signer;
-    asker->turn = scatter(worker->turn++);
-    asker->deferral = world->resolver ? &worker->deferral : NULL;
+    client->signer = worker->signer;
+    client->turn = scatter(worker->turn++);
+    client->deferral = world->resolver ? &worker->deferral : NULL;
     if (worker->intake && update_is(packet)) {
         note->deferred = false;
-        return update_intake_take(worker->intake, world, asker, packet, back, room);
+        return update_intake_take(worker->intake, world, client, packet, back, room);
     }
-    size_t len = answer(&world->view, asker, packet, room, note);
+    size_t len = answer(&world->view, client, packet, room, note);
     if (note->deferred) {
         return 0;
     }
-    worker_note(worker, world, asker, packet, note, len);
+    worker_note(worker, world, client, packet, note, len);
     return len;
 }
 

@@ -197,7 +197,7 @@ static void on_answered(struct ticket *base, struct span answer)
 
 /* See defer_packet() in udp.c. */
 static size_t defer_message(struct connection *c, const struct world *world, struct span message,
-                            const struct asker *asker, const struct answer_note *note)
+                            const struct client *client, const struct answer_note *note)
 {
     struct tcp *tcp = c->tcp;
     struct tcp_ticket *ticket = xcalloc(1, sizeof(*ticket));
@@ -206,7 +206,7 @@ static size_t defer_message(struct connection *c, const struct world *world, str
     ticket->connection = c;
     list_push_back(&c->tickets, &ticket->link);
     size_t len =
-        resolver_take(world->resolver, asker, note, message, tcp->answer_room, &ticket->ticket);
+        resolver_take(world->resolver, client, note, message, tcp->answer_room, &ticket->ticket);
     if (len) {
         list_remove(&ticket->link);
         free(ticket);
@@ -249,7 +249,7 @@ static void give(struct update_job *job)
 static void answer_message(struct connection *c, const struct world *world, struct span message)
 {
     struct tcp *tcp = c->tcp;
-    struct asker asker = {
+    struct client client = {
         .ip = c->peer,
         .tcp = true,
         .keepalive = keepalive_of(tcp),
@@ -259,11 +259,11 @@ static void answer_message(struct connection *c, const struct world *world, stru
     struct reply_route back = {.give = give, .owner = c};
     struct answer_note note;
     size_t len =
-        listener_answer(tcp->worker, world, &asker, message, &back, tcp->answer_room, &note);
+        listener_answer(tcp->worker, world, &client, message, &back, tcp->answer_room, &note);
 
     metric_add(&tcp->worker->counters.tcp_queries, 1);
     if (len == 0 && note.deferred) {
-        len = defer_message(c, world, message, &asker, &note);
+        len = defer_message(c, world, message, &client, &note);
     }
     c->job = back.job;
     if (c->job) {

@@ -161,7 +161,7 @@ static struct span packet_at(struct udp *udp, unsigned i)
 /* Hands packet `i` to the resolver. Returns 0, or the length of an answer in `room` if the resolver
  * has too much to do. */
 static size_t defer_packet(struct udp *udp, const struct world *world, unsigned i, void *room,
-                           const struct asker *asker, const struct answer_note *note)
+                           const struct client *client, const struct answer_note *note)
 {
     struct msghdr *header = &udp->in[i].msg_hdr;
     struct udp_ticket *ticket = xcalloc(1, sizeof(*ticket));
@@ -175,7 +175,7 @@ static size_t defer_packet(struct udp *udp, const struct world *world, unsigned 
         memcpy(ticket->control, header->msg_control, header->msg_controllen);
         ticket->control_len = header->msg_controllen;
     }
-    size_t len = resolver_take(world->resolver, asker, note,
+    size_t len = resolver_take(world->resolver, client, note,
                                span_of(udp->queries[i], udp->in[i].msg_len), room, &ticket->ticket);
     if (len) {
         free(ticket);
@@ -190,7 +190,7 @@ static bool answer_packet(struct udp *udp, const struct world *world, unsigned i
                           const struct times *times)
 {
     struct msghdr *header = &udp->in[i].msg_hdr;
-    struct asker asker = {
+    struct client client = {
         .ip = ip_of_sockaddr((struct sockaddr *)&udp->peers[i]),
         .now = times->wall,
         .now_us = times->mono_us,
@@ -199,10 +199,10 @@ static bool answer_packet(struct udp *udp, const struct world *world, unsigned i
     struct answer_note note;
     struct reply_route back = {.give = give, .owner = udp, .from = header};
 
-    size_t len = listener_answer(udp->worker, world, &asker, packet_at(udp, i), &back,
+    size_t len = listener_answer(udp->worker, world, &client, packet_at(udp, i), &back,
                                  udp->answers[n], &note);
     if (len == 0 && note.deferred) {
-        len = defer_packet(udp, world, i, udp->answers[n], &asker, &note);
+        len = defer_packet(udp, world, i, udp->answers[n], &client, &note);
     }
     if (len == 0) {
         return false;

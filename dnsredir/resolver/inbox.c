@@ -26,12 +26,12 @@ static void deliver(struct inbox *inbox, uint32_t sample, struct reply *reply)
 {
     struct worker *worker = inbox->worker;
     const struct unresolved *query = reply->query;
-    struct asker asker = {.ip = query->client, .tcp = query->tcp};
+    struct client client = {.ip = query->client, .tcp = query->tcp};
 
     worker->others--;
     counters_note(&worker->counters, &reply->note, reply->len);
     if (worker->log && inbox->delivered++ % sample == 0 &&
-        !querylog_put(worker->log, worker->number, &asker, &reply->note, unresolved_packet(query),
+        !querylog_put(worker->log, worker->number, &client, &reply->note, unresolved_packet(query),
                       reply->len)) {
         metric_add(&worker->counters.log_dropped, 1);
     }

@@ -4,15 +4,15 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-struct unresolved *unresolved_new(const struct asker *asker, const struct deferral *deferral,
+struct unresolved *unresolved_new(const struct client *client, const struct deferral *deferral,
                                   const struct answer_note *note, struct span packet,
                                   const void *room)
 {
     const struct edns_reply *opt = &deferral->opt;
     struct unresolved *u = xcalloc(1, sizeof(*u) + packet.len + deferral->chain_len);
 
-    u->client = asker->ip;
-    u->tcp = asker->tcp;
+    u->client = client->ip;
+    u->tcp = client->tcp;
     u->authoritative = deferral->authoritative;
     u->note = *note;
     u->note.policy = NULL;

@@ -29,7 +29,7 @@ struct unresolved {
 
 /* Makes it from the query `packet`, from what answer() has put into `deferral`, and from our part
  * of the chain, which it wrote to `room`. To be freed with free(). */
-struct unresolved *unresolved_new(const struct asker *asker, const struct deferral *deferral,
+struct unresolved *unresolved_new(const struct client *client, const struct deferral *deferral,
                                   const struct answer_note *note, struct span packet,
                                   const void *room);
 /* The query as it came. */

@@ -400,10 +400,11 @@ static bool has_room(struct resolver *r)
     return false;
 }
 
-size_t resolver_take(struct resolver *r, const struct asker *asker, const struct answer_note *note,
-                     struct span packet, void *room, struct ticket *ticket)
+size_t resolver_take(struct resolver *r, const struct client *client,
+                     const struct answer_note *note, struct span packet, void *room,
+                     struct ticket *ticket)
 {
-    struct unresolved *query = unresolved_new(asker, asker->deferral, note, packet, room);
+    struct unresolved *query = unresolved_new(client, client->deferral, note, packet, room);
     struct worker *worker = ticket->worker;
 
     if (!has_room(r)) {

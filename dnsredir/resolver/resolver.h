@@ -40,7 +40,7 @@ void resolver_adopt(struct resolver *resolver, struct recursor **recursor,
 /* Hands over a query for which answer() has just filled the worker's deferral, from `packet` and
  * `room`. Returns 0: the answer will come to the ticket; or, if too many are open, the length of a
  * SERVFAIL answer in `room`, and the ticket is not used. For a worker's thread. */
-size_t resolver_take(struct resolver *resolver, const struct asker *asker,
+size_t resolver_take(struct resolver *resolver, const struct client *client,
                      const struct answer_note *note, struct span packet, void *room,
                      struct ticket *ticket);
 

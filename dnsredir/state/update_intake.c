@@ -25,7 +25,7 @@ static void give(struct update_intake *intake, struct update_job *job)
 
     worker->others--;
     metric_add(&worker->counters.updates_made, job->note.rcode == RCODE_NOERROR);
-    worker_note(worker, world, &job->asker, update_job_packet(job), &job->note, job->reply_len);
+    worker_note(worker, world, &job->client, update_job_packet(job), &job->note, job->reply_len);
     publish_leave(worker->publish, worker->number);
     job->done = true;
     if (job->owner) {
@@ -111,11 +111,11 @@ void update_intake_free(struct update_intake **intake)
 /* ---- what comes in ---- */
 
 /* Whether it went; what it needs to find back is copied. */
-static bool send_out(struct update_intake *intake, const struct asker *asker,
+static bool send_out(struct update_intake *intake, const struct client *client,
                      const struct tsig_reply *tsig, const struct update_job_cookie *cookie,
                      struct span packet, struct reply_route *back)
 {
-    struct update_job *job = update_job_new(asker, tsig, cookie, packet);
+    struct update_job *job = update_job_new(client, tsig, cookie, packet);
 
     job->intake = intake;
     job->give = back->give;
@@ -139,7 +139,7 @@ static bool send_out(struct update_intake *intake, const struct asker *asker,
 }
 
 /* Everything that can be said at once. A code; RCODE_NOERROR: it must be written. */
-static unsigned judge(const struct world *world, const struct asker *asker, struct span packet,
+static unsigned judge(const struct world *world, const struct client *client, struct span packet,
                       const struct update *update, struct tsig_reply *tsig)
 {
     const struct view *view = &world->view;
@@ -147,7 +147,7 @@ static unsigned judge(const struct world *world, const struct asker *asker, stru
 
     if (query->tsig_at) {
         unsigned rcode =
-            tsig_check(&view->identity->keys, packet, query->tsig_at, asker->now, tsig);
+            tsig_check(&view->identity->keys, packet, query->tsig_at, client->now, tsig);
         if (rcode != RCODE_NOERROR) {
             return rcode;
         }
@@ -159,19 +159,21 @@ static unsigned judge(const struct world *world, const struct asker *asker, stru
 }
 
 /* An unsigned request may come from somebody who forges the sender's address. */
-static enum limit_verdict limit(const struct world *world, const struct asker *asker,
+static enum limit_verdict limit(const struct world *world, const struct client *client,
                                 enum cookie_state cookie)
 {
-    const struct limit_case what = {
-        .client = &asker->ip, .class = LIMIT_ERROR, .now_us = asker->now_us, .turn = asker->turn};
+    const struct limit_case what = {.client = &client->ip,
+                                    .class = LIMIT_ERROR,
+                                    .now_us = client->now_us,
+                                    .turn = client->turn};
 
-    if (!asker->limiter || asker->tcp || cookie == COOKIE_GOOD) {
+    if (!client->limiter || client->tcp || cookie == COOKIE_GOOD) {
         return LIMIT_PASS;
     }
-    return limiter_ask(asker->limiter, world->view.rates, &what);
+    return limiter_ask(client->limiter, world->view.rates, &what);
 }
 
-/* Parts for which the asker has no room are left out, as in other answers. */
+/* Parts for which the client has no room are left out, as in other answers. */
 static void fit(const struct query *query, bool tcp, struct tsig_reply *tsig,
                 struct update_job_cookie *cookie)
 {
@@ -184,7 +186,7 @@ static void fit(const struct query *query, bool tcp, struct tsig_reply *tsig,
 }
 
 size_t update_intake_take(struct update_intake *intake, const struct world *world,
-                          struct asker *asker, struct span packet, struct reply_route *back,
+                          struct client *client, struct span packet, struct reply_route *back,
                           void *room)
 {
     struct worker *worker = intake->worker;
@@ -198,27 +200,27 @@ size_t update_intake_take(struct update_intake *intake, const struct world *worl
     metric_add(&worker->counters.updates, 1);
     if (rcode >= 0) {
         cookie.state = note.cookie =
-            cookie_check(&world->view.identity->cookies, update.query.edns.cookie, &asker->ip,
-                         asker->now, cookie.half);
+            cookie_check(&world->view.identity->cookies, update.query.edns.cookie, &client->ip,
+                         client->now, cookie.half);
     }
     if (rcode == RCODE_NOERROR) {
-        rcode = (int)judge(world, asker, packet, &update, &tsig);
+        rcode = (int)judge(world, client, packet, &update, &tsig);
         note.tsig = !update.query.tsig_at ? TSIG_NONE : tsig.good ? TSIG_GOOD : TSIG_BAD;
-        fit(&update.query, asker->tcp, &tsig, &cookie);
+        fit(&update.query, client->tcp, &tsig, &cookie);
     }
     if (rcode == RCODE_NOERROR) {
-        if (send_out(intake, asker, &tsig, &cookie, packet, back)) {
+        if (send_out(intake, client, &tsig, &cookie, packet, back)) {
             return 0;
         }
         metric_add(&worker->counters.updates_busy, 1);
         rcode = RCODE_SERVFAIL;
     }
     note.rcode = (uint16_t)(rcode < 0 ? 0 : rcode);
-    note.limited = rcode < 0 || tsig.good ? LIMIT_PASS : limit(world, asker, note.cookie);
+    note.limited = rcode < 0 || tsig.good ? LIMIT_PASS : limit(world, client, note.cookie);
     if (rcode >= 0 && note.limited != LIMIT_DROP) {
         len = update_reply(&update, (unsigned)rcode, update_job_cookie_half(&cookie), &tsig,
-                           asker->now, room);
+                           client->now, room);
     }
-    worker_note(worker, world, asker, packet, &note, len);
+    worker_note(worker, world, client, packet, &note, len);
     return len;
 }

@@ -36,7 +36,7 @@ void update_intake_free(struct update_intake **intake);
 /* Answers an update. Returns the length of the answer in `room`, which has UPDATE_REPLY_MAX bytes;
  * or 0: no answer is due, or back->job brings it later. To be called inside publish_enter(). */
 size_t update_intake_take(struct update_intake *intake, const struct world *world,
-                          struct asker *asker, struct span packet, struct reply_route *back,
+                          struct client *client, struct span packet, struct reply_route *back,
                           void *room);
 
 /* Hands a finished job back to its intake, which sends the answer on its loop. For any thread. */

@@ -12,14 +12,14 @@
 
 #define SERIAL_LEN 4
 
-struct update_job *update_job_new(const struct asker *asker, const struct tsig_reply *tsig,
+struct update_job *update_job_new(const struct client *client, const struct tsig_reply *tsig,
                                   const struct update_job_cookie *cookie, struct span packet)
 {
     struct update_job *job = xcalloc(1, sizeof(*job) + packet.len);
 
     list_init(&job->link);
-    job->asker = *asker;
-    job->asker.limiter = NULL;
+    job->client = *client;
+    job->client.limiter = NULL;
     job->tsig = *tsig;
     job->key = *tsig->key;
     job->tsig.key = &job->key;
@@ -205,6 +205,6 @@ void update_job_finish(struct update_job *job)
     job->reply_len = update_reply(&update, job->note.rcode, update_job_cookie_half(&job->cookie),
                                   &job->tsig, (uint64_t)clock_wall(), job->reply);
     log_info("update", "zone=%s key=%s client=%s rcode=%s", name_text(&update.query.name, zone),
-             name_text(&job->key.name, key), ip_text(&job->asker.ip, client),
+             name_text(&job->key.name, key), ip_text(&job->client.ip, client),
              counters_rcode(job->note.rcode));
 }

@@ -41,7 +41,7 @@ struct update_job {
     size_t control_len;
     _Alignas(max_align_t) uint8_t control[UPDATE_JOB_CONTROL_MAX];
 
-    struct asker asker; /* without its limiter */
+    struct client client; /* without its limiter */
     struct answer_note note;
     struct tsig_key key;    /* a copy, because the settings may go meanwhile */
     struct tsig_reply tsig; /* its key is that copy */
@@ -59,7 +59,7 @@ static inline struct span update_job_packet(const struct update_job *job)
 }
 
 /* Copies all that it is given. */
-struct update_job *update_job_new(const struct asker *asker, const struct tsig_reply *tsig,
+struct update_job *update_job_new(const struct client *client, const struct tsig_reply *tsig,
                                   const struct update_job_cookie *cookie, struct span packet);
 void update_job_free(struct update_job **job); /* accepts NULL; sets *job to NULL */
 

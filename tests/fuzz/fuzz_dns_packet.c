@@ -118,11 +118,11 @@ static void make_view(void)
 }
 
 /* What was left to the resolver is answered when that has failed. */
-static size_t answer_deferred(const struct asker *asker, const struct answer_note *so_far,
+static size_t answer_deferred(const struct client *client, const struct answer_note *so_far,
                               struct span packet, void *room, struct answer_note *note)
 {
     struct resolution failed = {.rcode = RCODE_SERVFAIL, .ede = EDE_NONE};
-    struct unresolved *query = unresolved_new(asker, asker->deferral, so_far, packet, room);
+    struct unresolved *query = unresolved_new(client, client->deferral, so_far, packet, room);
     size_t len = resolved_write(query, &failed, room, NULL, note);
 
     CHECK(len > 0);
@@ -136,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static uint8_t room[DNS_MESSAGE_MAX];
     static struct limiter *limiter;
     static struct signer *signer;
-    struct asker asker = {
+    struct client client = {
         .tcp = size % 2,
         .turn = (uint32_t)size,
         .keepalive = 100,
@@ -150,17 +150,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         limiter = limiter_new();
         signer = signer_new();
     }
-    asker.limiter = size % 4 ? NULL : limiter;
-    asker.signer = size % 8 ? signer : NULL;
-    asker.deferral = size % 3 ? &deferral : NULL;
-    size_t len = answer(&view, &asker, span_of(data, size), room, &note);
+    client.limiter = size % 4 ? NULL : limiter;
+    client.signer = size % 8 ? signer : NULL;
+    client.deferral = size % 3 ? &deferral : NULL;
+    size_t len = answer(&view, &client, span_of(data, size), room, &note);
     if (note.deferred) {
         struct answer_note so_far = note;
-        len = answer_deferred(&asker, &so_far, span_of(data, size), room, &note);
+        len = answer_deferred(&client, &so_far, span_of(data, size), room, &note);
     }
     if (len) {
         struct query echo;
-        CHECK(len >= DNS_HEADER_LEN && (asker.tcp || len <= DNS_UDP_MAX));
+        CHECK(len >= DNS_HEADER_LEN && (client.tcp || len <= DNS_UDP_MAX));
         CHECK(note.limited != LIMIT_SLIP || note.rcode != RCODE_NOERROR || len <= size + 64);
         CHECK(room[0] == data[0] && room[1] == data[1] && (room[2] & 0x80));
         room[2] &= 0x7f;

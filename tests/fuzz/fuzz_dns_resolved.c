@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static uint8_t room[DNS_MESSAGE_MAX];
     static uint8_t scratch[RESOLVED_SCRATCH];
     uint8_t how = size ? data[0] : 0;
-    struct asker asker = {.tcp = how & 1};
+    struct client client = {.tcp = how & 1};
     struct deferral deferral = {.type = TYPE_A, .opt = {.ede = EDE_NONE}};
     struct answer_note note = {0};
     struct span packet =
@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         deferral.chain_count = 1;
         deferral.chain_len = sizeof(chain) - 1;
     }
-    struct unresolved *query = unresolved_new(&asker, &deferral, &note, packet, chain);
+    struct unresolved *query = unresolved_new(&client, &deferral, &note, packet, chain);
     struct resolution resolution = {
         .message = span_of(data + 1, size - 1),
         .rcode = how >> 4 & 3,
@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .ede = EDE_NONE,
     };
     size_t len = resolved_write(query, &resolution, room, scratch, &note);
-    CHECK(asker.tcp || len <= (how & 2 ? DNS_UDP_MAX : DNS_UDP_PLAIN));
+    CHECK(client.tcp || len <= (how & 2 ? DNS_UDP_MAX : DNS_UDP_PLAIN));
     check_response(span_of(room, len));
     free(query);
     return 0;

@@ -49,28 +49,28 @@ void dialogue_init(struct dialogue *d, const char *yaml)
         .recursion = d->settings->recursion,
     };
     dialogue_sign(d, SIGNATURES_MAX);
-    cr_assert_eq(ip_parse(SPAN("203.0.113.5"), &d->asker.ip), 0);
+    cr_assert_eq(ip_parse(SPAN("203.0.113.5"), &d->client.ip), 0);
     buf_fini(&errors);
 }
 
 void dialogue_sign(struct dialogue *d, size_t most)
 {
     signatures_unref(&d->signatures);
-    signer_free(&d->asker.signer);
-    const struct signatures_plan plan = {.now = d->asker.now,
+    signer_free(&d->client.signer);
+    const struct signatures_plan plan = {.now = d->client.now,
                                          .most = most,
                                          .rate = d->settings->dnssec.rate,
                                          .rankings = d->settings->nearest.rankings,
                                          .ranking_count = d->settings->nearest.ranking_count};
     d->signatures = signatures_new(d->settings->zones, &plan);
     d->view.signatures = d->signatures;
-    d->asker.signer = signer_new();
+    d->client.signer = signer_new();
 }
 
 void dialogue_fini(struct dialogue *d)
 {
     signatures_unref(&d->signatures);
-    signer_free(&d->asker.signer);
+    signer_free(&d->client.signer);
     settings_free(&d->settings);
 }
 
@@ -436,7 +436,7 @@ const char *response_text(struct span packet)
 
 const char *ask_bytes(struct dialogue *d, struct span packet)
 {
-    size_t len = answer(&d->view, &d->asker, packet, d->packet, &d->note);
+    size_t len = answer(&d->view, &d->client, packet, d->packet, &d->note);
 
     d->packet_len = len;
     return len ? response_text(span_of(d->packet, len)) : "nothing";
@@ -446,7 +446,7 @@ const char *ask(struct dialogue *d, const struct question *question)
 {
     uint8_t query[1024];
     size_t query_len = question_write(question, query, sizeof(query));
-    size_t len = answer(&d->view, &d->asker, span_of(query, query_len), d->packet, &d->note);
+    size_t len = answer(&d->view, &d->client, span_of(query, query_len), d->packet, &d->note);
     bool edns = question->edns || question->subnet || question->dnssec;
     size_t limit = edns && question->payload > 512 ? question->payload : edns ? 1232 : 512;
 
@@ -454,7 +454,7 @@ const char *ask(struct dialogue *d, const struct question *question)
     if (len == 0) {
         return "nothing";
     }
-    cr_assert(d->asker.tcp || len <= (limit < 1232 ? limit : 1232), "%zu bytes", len);
+    cr_assert(d->client.tcp || len <= (limit < 1232 ? limit : 1232), "%zu bytes", len);
     return response_text(span_of(d->packet, len));
 }
 

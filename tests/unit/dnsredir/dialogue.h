@@ -13,7 +13,7 @@ struct dialogue {
     struct settings *settings;
     struct standing standing;
     struct view view;
-    struct asker asker;
+    struct client client;
     struct answer_note note; /* of the last answer */
     struct signatures *signatures;
     uint8_t packet[DNS_MESSAGE_MAX]; /* the last answer */
@@ -24,7 +24,7 @@ struct dialogue {
  * with a key are signed. */
 void dialogue_init(struct dialogue *d, const char *yaml);
 void dialogue_fini(struct dialogue *d);
-/* Signs anew, at most `most` sets ahead, at asker.now. */
+/* Signs anew, at most `most` sets ahead, at client.now. */
 void dialogue_sign(struct dialogue *d, size_t most);
 void dialogue_set_up(struct dialogue *d, unsigned replica, bool up);
 

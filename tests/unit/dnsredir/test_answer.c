@@ -341,7 +341,7 @@ Test(answer, without_a_subnet_the_resolver_decides)
 {
     struct question q = {.name = "www.cdn.example.net", .type = "A"};
 
-    cr_assert_eq(ip_parse(SPAN("10.2.3.4"), &d.asker.ip), 0);
+    cr_assert_eq(ip_parse(SPAN("10.2.3.4"), &d.client.ip), 0);
     cr_expect_str_eq(ask(&d, &q), "NOERROR aa | www.cdn.example.net. 30 A 198.51.100.10");
     q.subnet = "0.0.0.0/0"; /* RFC 7871 7.1.2: the client does not want to be located */
     cr_expect_str_eq(ask(&d, &q),
@@ -352,7 +352,7 @@ Test(answer, an_unknown_network_gets_all_replicas_in_turn)
 {
     struct question q = {.name = "www.cdn.example.net", .type = "A", .subnet = "172.16.0.0/12"};
 
-    for (d.asker.turn = 0; d.asker.turn < 6; d.asker.turn++) {
+    for (d.client.turn = 0; d.client.turn < 6; d.client.turn++) {
         const char *text = ask(&d, &q);
         cr_expect_not_null(strstr(text, "192.0.2.10"), "%s", text);
         cr_expect_not_null(strstr(text, "198.51.100.10"), "%s", text);
@@ -371,11 +371,11 @@ Test(answer, answers_are_limited_and_turned)
     };
     struct question q = {.name = "two.cdn.example.net", .type = "A", .subnet = "10.3.0.0/16"};
 
-    for (d.asker.turn = 0; d.asker.turn < 2; d.asker.turn++) {
-        cr_expect_str_eq(ask(&d, &q), want[d.asker.turn]);
+    for (d.client.turn = 0; d.client.turn < 2; d.client.turn++) {
+        cr_expect_str_eq(ask(&d, &q), want[d.client.turn]);
     }
     struct question plain = {.name = "three.cdn.example.net", .type = "A"};
-    d.asker.turn = 1;
+    d.client.turn = 1;
     cr_expect_str_eq(ask(&d, &plain),
                      "NOERROR aa | three.cdn.example.net. 3600 A 192.0.2.2 | three.cdn.example.net."
                      " 3600 A 192.0.2.3 | three.cdn.example.net. 3600 A 192.0.2.1");
@@ -451,7 +451,7 @@ Test(answer, the_question_is_echoed_with_its_case)
     struct question q = {.name = "wWw.CdN.example.NET", .type = "A"};
     uint8_t query[512], out[DNS_UDP_MAX];
     size_t len = question_write(&q, query, sizeof(query));
-    size_t n = answer(&d.view, &d.asker, span_of(query, len), out, &d.note);
+    size_t n = answer(&d.view, &d.client, span_of(query, len), out, &d.note);
 
     cr_assert_gt(n, len);
     cr_expect_arr_eq(out + 12, query + 12, len - 12);
@@ -508,7 +508,7 @@ Test(answer, rfc2181_9_truncation)
 
     big_zone(&big, 7); /* more than 1232 */
     cr_expect_str_eq(ask(&big, &q), "NOERROR aa tc | edns");
-    big.asker.tcp = true;
+    big.client.tcp = true;
     cr_expect_not_null(strstr(ask(&big, &q), "NOERROR aa | big.example. 3600 TXT"));
     dialogue_fini(&big);
 }

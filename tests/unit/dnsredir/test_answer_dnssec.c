@@ -188,7 +188,7 @@ Test(answer_dnssec, every_order_of_a_set_has_one_signature)
     unsigned made = 0;
 
     for (uint32_t turn = 0; turn < 64; turn++) {
-        d.asker.turn = turn * 0x01010101u;
+        d.client.turn = turn * 0x01010101u;
         ask_do("two.ex", "A", NULL);
         cr_assert_eq(verify_answer(&d), 1);
         made += d.note.signatures[SIGNED_NEW];
@@ -280,8 +280,8 @@ Test(answer_dnssec, a_chain_that_is_to_be_proved_is_not_left_to_the_resolver)
     struct question q = {.name = "a.away.ex", .type = "A", .dnssec = true, .flags = FLAG_RD};
     struct deferral deferral;
 
-    d.asker.deferral = &deferral;
-    cr_assert_eq(ip_parse(SPAN("192.0.2.99"), &d.asker.ip), 0);
+    d.client.deferral = &deferral;
+    cr_assert_eq(ip_parse(SPAN("192.0.2.99"), &d.client.ip), 0);
     const char *got = ask(&d, &q);
     cr_expect(!d.note.deferred && span_starts(span_str(got), span_str(want)), "%s", got);
     cr_expect_eq(verify_answer(&d), 2);
@@ -351,7 +351,7 @@ Test(answer_dnssec, rfc4035_3_1_1_what_does_not_fit_is_truncated)
     q.edns = true;
     cr_expect(span_starts(span_str(ask(&d, &q)), SPAN("NOERROR aa | big.ex.")), "%s", ask(&d, &q));
     q.dnssec = true;
-    d.asker.tcp = true;
+    d.client.tcp = true;
     cr_expect(span_starts(span_str(ask(&d, &q)), SPAN("NOERROR aa | big.ex.")), "%s", ask(&d, &q));
     cr_expect_eq(verify_answer(&d), 1);
 }
@@ -449,7 +449,7 @@ Test(answer_dnssec, a_flood_of_names_costs_no_more_than_its_budget)
     char name[64];
     unsigned made = 0, refused = 0;
 
-    d.asker.now_us = 1000000;
+    d.client.now_us = 1000000;
     for (unsigned i = 0; i < 2000; i++) {
         snprintf(name, sizeof(name), "x%u.ex", i);
         const char *got = ask_do(name, "A", NULL);
@@ -463,7 +463,7 @@ Test(answer_dnssec, a_flood_of_names_costs_no_more_than_its_budget)
     }
     cr_assert_eq(made + refused, 2000);
     cr_assert_eq(made, 9, "a zone's 4 and everybody's 8, less the quarters for TCP");
-    d.asker.tcp = true;
+    d.client.tcp = true;
     cr_assert_neq(ask_do("y1.ex", "A", NULL)[0], 'S', "the rest is for those with an address");
     cr_assert_eq(verify_answer(&d), 3);
     for (unsigned i = 0; i < 8; i++) {
@@ -472,12 +472,12 @@ Test(answer_dnssec, a_flood_of_names_costs_no_more_than_its_budget)
     }
     cr_assert_str_eq(ask_do("y2.ex", "A", NULL), "SERVFAIL" DO " ede 14");
     cr_assert_neq(ask_do("y1.ex", "A", NULL)[0], 'S', "what was made is kept");
-    d.asker.tcp = false;
+    d.client.tcp = false;
     ask_do("www.ex", "A", "10.1.0.0/16");
     cr_assert_eq(verify_answer(&d), 1, "answers with addresses are not concerned,");
     ask_do("mail.ex", "ANY", NULL);
     cr_assert_eq(verify_answer(&d), 1, "nor is what exists and was not signed ahead");
-    d.asker.now_us += 1000000;
+    d.client.now_us += 1000000;
     ask_do("y2.ex", "A", NULL);
     cr_assert_eq(verify_answer(&d), 3, "a second later there is a budget again");
 }
@@ -534,7 +534,7 @@ Test(answer_dnssec, zones_have_budgets_of_their_own)
              "  - {name: ez, nameservers: ns.ez, dnssec: {key: %s}}\n",
              first, second, first);
     dialogue_init(&d, yaml);
-    d.asker.now_us = 1000000;
+    d.client.now_us = 1000000;
     for (unsigned i = 0; i < 500; i++) {
         snprintf(name, sizeof(name), "x%u.ex", i);
         ask_do(name, "A", NULL);
@@ -549,7 +549,7 @@ Test(answer_dnssec, zones_have_budgets_of_their_own)
     cr_expect_str_eq(ask_do("y4.ey", "A", NULL), "NXDOMAIN aa tc" DO);
     made = 0;
     for (unsigned second_n = 0; second_n < 100; second_n++) { /* a steady flood */
-        d.asker.now_us += 10000;
+        d.client.now_us += 10000;
         for (unsigned i = 0; i < 20; i++) {
             snprintf(name, sizeof(name), "z%u-%u.ex", second_n, i);
             ask_do(name, "A", NULL);
@@ -576,17 +576,17 @@ Test(answer_dnssec, zones_do_not_push_each_other_out)
              "  - {name: ey, nameservers: ns.ey, dnssec: {key: %s}}\n",
              first, second);
     dialogue_init(&d, yaml);
-    d.asker.now_us = 1000000;
+    d.client.now_us = 1000000;
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < 200; i++) {
             snprintf(name, sizeof(name), "y%u.ey", i);
-            d.asker.now_us += 1000;
+            d.client.now_us += 1000;
             ask_do(name, "A", NULL);
             kept += d.note.signatures[SIGNED_CACHED];
         }
         for (unsigned i = 0; i < 12000 && round == 0; i++) {
             snprintf(name, sizeof(name), "x%u.ex", i);
-            d.asker.now_us += 1000;
+            d.client.now_us += 1000;
             ask_do(name, "A", NULL);
         }
     }
@@ -606,13 +606,13 @@ Test(answer_dnssec, signatures_are_made_anew_before_they_expire)
     ask_do("nothing.ex", "A", NULL);
     cr_assert_eq(d.note.signatures[SIGNED_CACHED], 1);
     cr_assert_eq(d.note.signatures[SIGNED_READY], 2);
-    d.asker.now = 8 * day;
-    d.asker.now_us = 8ull * day * 1000000;
+    d.client.now = 8 * day;
+    d.client.now_us = 8ull * day * 1000000;
     ask_do("nothing.ex", "A", NULL);
     cr_assert_eq(d.note.signatures[SIGNED_NEW], 1, "half of its time is over");
     cr_assert_eq(verify_answer(&d), 3);
-    d.asker.now = 30 * day;
-    d.asker.now_us = 30ull * day * 1000000;
+    d.client.now = 30 * day;
+    d.client.now_us = 30ull * day * 1000000;
     ask_do("nothing.ex", "A", NULL);
     cr_assert_eq(verify_answer(&d), 3, "even when nobody made the others anew");
     cr_assert_eq(d.note.signatures[SIGNED_READY], 0);

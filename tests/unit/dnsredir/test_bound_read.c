@@ -37,7 +37,7 @@ static struct update_job *update_job_of(const char *zone, const char *text)
     uint8_t room[512];
     size_t len = nsupdate_write(zone, text, room, sizeof(room));
     struct update_job *job =
-        update_job_new(&(struct asker){0}, &(struct tsig_reply){.key = &key},
+        update_job_new(&(struct client){0}, &(struct tsig_reply){.key = &key},
                        &(struct update_job_cookie){.state = COOKIE_NONE}, span_of(room, len));
 
     job->changed = true;

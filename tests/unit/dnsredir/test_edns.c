@@ -26,8 +26,8 @@ static struct dialogue d;
 static void begin(const char *yaml)
 {
     dialogue_init(&d, yaml);
-    d.asker.now = 1559731985;
-    d.asker.keepalive = 100;
+    d.client.now = 1559731985;
+    d.client.keepalive = 100;
 }
 
 static void tear_down(void)
@@ -84,7 +84,7 @@ Test(edns, rfc7873_5_2_3_cookies_required)
     begin(SECRET ", mode: required }\n" ZONES);
     ask_rows(&d, rows, ARRAY_LEN(rows));
     cr_expect_eq(d.note.cookie, COOKIE_BAD);
-    d.asker.tcp = true;
+    d.client.tcp = true;
     cr_expect_str_eq(ask_bytes(&d, rows[1].packet), GOOD " | edns cookie clientck");
 }
 
@@ -96,12 +96,12 @@ Test(edns, rfc7873_5_2_5_a_cookie_comes_back)
     struct span packet = span_of(query, sizeof(query) - 1);
 
     begin(SECRET ", mode: required }\n" ZONES);
-    size_t len = answer(&d.view, &d.asker, packet, room, &d.note);
+    size_t len = answer(&d.view, &d.client, packet, room, &d.note);
     cr_assert_eq(len, sizeof(query) - 1, "BADCOOKIE is not larger than what asked");
     memcpy(query + len - 16, room + len - 16, 16);
     cr_expect_str_eq(ask_bytes(&d, packet), GOOD " | edns cookie clientck");
     cr_expect_eq(d.note.cookie, COOKIE_GOOD);
-    d.asker.ip.at[15]++;
+    d.client.ip.at[15]++;
     cr_expect_str_eq(ask_bytes(&d, packet), "BADCOOKIE | edns cookie clientck");
 }
 
@@ -156,7 +156,7 @@ Test(edns, rfc7828_keepalive)
 
     begin(ZONES);
     cr_expect_str_eq(ask_bytes(&d, asks), GOOD " | edns", "3.2.1: ignored over UDP");
-    d.asker.tcp = true;
+    d.client.tcp = true;
     cr_expect_str_eq(ask_bytes(&d, asks), GOOD " | edns keepalive 100");
     cr_expect_str_eq(ask_bytes(&d, SPAN(HEADER WWW OPT "\0\0")), GOOD " | edns");
 }
@@ -228,12 +228,12 @@ Test(edns, everything_at_once_fits)
 
     begin("identity: 0123456789012345678901234567890123456789012345678901234567890123\n" SECRET
           " }\n" ZONES);
-    d.asker.tcp = true;
+    d.client.tcp = true;
     const char *got = ask_bytes(&d, packet);
     cr_expect_not_null(strstr(got, "ede 20"), "%s", got);
     uint8_t room[DNS_UDP_MAX];
-    d.asker.tcp = false;
-    cr_expect_leq(answer(&d.view, &d.asker, packet, room, &d.note), 512);
+    d.client.tcp = false;
+    cr_expect_leq(answer(&d.view, &d.client, packet, room, &d.note), 512);
 }
 
 /* AD, CD and Z of a query are not echoed; RD is (RFC 1035 4.1.1, 4035 3.1.6). ask_bytes() checks
@@ -250,7 +250,7 @@ Test(edns, rfc4035_3_1_6_header_bits)
 Test(edns, transfers_are_refused_by_tcp_too)
 {
     begin(ZONES);
-    d.asker.tcp = true;
+    d.client.tcp = true;
     cr_expect_str_eq(ask_bytes(&d, SPAN(HEADER "\2ex\0\0\xfc\0\1" OPT "\0\0")),
                      "REFUSED | edns ede 18");
     cr_expect_str_eq(ask_bytes(&d, SPAN(HEADER "\2ex\0\0\xfb\0\1" OPT "\0\0")),

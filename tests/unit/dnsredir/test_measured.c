@@ -295,7 +295,7 @@ Test(measured, a_small_share_explores)
     compile();
     d.view.explore = STANDING_ALL / 20;
     for (unsigned i = 0; i < ASKED; i++) {
-        d.asker.now = 1000000 + 30 * i;
+        d.client.now = 1000000 + 30 * i;
         counts[last_byte(ask_subnet("www.ex", "10.1.2.0/24")) - 10]++;
         cr_assert_eq(d.note.explored, d.note.ids[0] != 1);
         cr_assert(d.note.measured);
@@ -318,9 +318,9 @@ Test(measured, exploring_is_sticky)
     compile();
     d.view.explore = STANDING_ALL / 2;
     for (unsigned second = 0; second < 3000; second++) {
-        d.asker.now = 1000000 + second;
+        d.client.now = 1000000 + second;
         unsigned one = last_byte(ask_subnet("www.ex", "10.1.2.0/25"));
-        d.asker.turn += 12345;
+        d.client.turn += 12345;
         unsigned other = last_byte(ask_subnet("www.ex", "10.1.2.128/25"));
         cr_assert_eq(one, other);
         changes += one != before;
@@ -340,7 +340,7 @@ Test(measured, leaves_and_names_explore_at_times_of_their_own)
     compile();
     d.view.explore = STANDING_ALL / 10;
     for (unsigned i = 0; i < 3000; i++) {
-        d.asker.now = 1000000 + 30 * i;
+        d.client.now = 1000000 + 30 * i;
         ask_subnet("www.ex", "10.1.2.0/24");
         bool a = d.note.explored;
         ask_subnet("www.ex", "10.1.4.0/24");

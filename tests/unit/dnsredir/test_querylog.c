@@ -79,7 +79,7 @@ Test(querylog, what_was_put_is_in_the_file)
     char path[] = "/tmp/larder-querylog-XXXXXX";
     static const char query[] = "\x12\x34\0\0\0\1\0\0\0\0\0\0\3www\2ex\0\0\1\0\1";
     static const char response[] = "\x12\x34\x80\0\0\1\0\0\0\0\0\0\3www\2ex\0\0\1\0\1";
-    struct asker asker = {.tcp = true};
+    struct client client = {.tcp = true};
     struct answer_note note = {0};
     struct querylog *log;
     size_t taken = 0;
@@ -87,8 +87,8 @@ Test(querylog, what_was_put_is_in_the_file)
     close(mkstemp(path));
     cr_assert_eq(querylog_open(path, 2, &log), 0);
     for (size_t i = 0; i < ENTRIES_MAX; i++) {
-        taken += querylog_put(log, 1, &asker, &note, span_of(query, sizeof(query) - 1), i);
-        cr_expect(querylog_put(log, 0, &asker, &note, span_of(response, sizeof(query) - 1), 0));
+        taken += querylog_put(log, 1, &client, &note, span_of(query, sizeof(query) - 1), i);
+        cr_expect(querylog_put(log, 0, &client, &note, span_of(response, sizeof(query) - 1), 0));
     }
     cr_expect_geq(taken, 1024, "the ring holds so many");
     querylog_close(&log);

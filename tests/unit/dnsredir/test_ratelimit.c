@@ -182,16 +182,16 @@ Test(ratelimit, answers_slip)
     struct span refused = SPAN(HEADER "\2no\0\0\1\0\1" OPT "\0\0");
 
     dialogue_init(&d, YAML);
-    d.asker.limiter = limiter;
-    d.asker.now_us = SECOND;
+    d.client.limiter = limiter;
+    d.client.now_us = SECOND;
     cr_expect_str_eq(ask_bytes(&d, plain), GOOD);
     cr_expect_eq(d.note.limited, LIMIT_PASS);
     cr_expect_str_eq(ask_bytes(&d, plain), "NOERROR aa tc | edns");
     cr_expect_eq(d.note.limited, LIMIT_SLIP);
     cr_expect_str_eq(twice(refused), "REFUSED | edns ede 20", "errors cannot be truncated");
-    d.asker.tcp = true;
+    d.client.tcp = true;
     cr_expect_str_eq(ask_bytes(&d, plain), GOOD, "TCP is not limited");
-    d.asker.tcp = false;
+    d.client.tcp = false;
     d.settings->identity.cookies = (struct cookie_secrets){1, {{1, 2}}};
     cr_expect_str_eq(ask_bytes(&d, cookie), "BADCOOKIE | edns cookie clientck");
     d.settings->rates.slip = 0;
@@ -210,10 +210,10 @@ Test(ratelimit, a_good_cookie_is_not_limited)
 
     dialogue_init(&d, YAML);
     d.settings->identity.cookies = (struct cookie_secrets){1, {{1, 2}}};
-    size_t len = answer(&d.view, &d.asker, packet, room, &d.note);
+    size_t len = answer(&d.view, &d.client, packet, room, &d.note);
     memcpy(query + sizeof(query) - 17, room + len - 16, 16);
-    d.asker.limiter = limiter;
-    d.asker.now_us = SECOND;
+    d.client.limiter = limiter;
+    d.client.now_us = SECOND;
     for (int i = 0; i < 5; i++) {
         cr_expect_str_eq(ask_bytes(&d, packet), GOOD " cookie clientck");
     }
@@ -226,8 +226,8 @@ Test(ratelimit, invented_names_share_a_bucket)
     static const char *const subjects[] = {"%c.w.ex", "%c.ex"};
 
     dialogue_init(&d, YAML);
-    d.asker.limiter = limiter;
-    d.asker.now_us = SECOND;
+    d.client.limiter = limiter;
+    d.client.now_us = SECOND;
     for (size_t s = 0; s < ARRAY_LEN(subjects); s++) {
         for (char c = 'a'; c < 'f'; c++) {
             char name[16] = "";

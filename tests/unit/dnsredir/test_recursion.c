@@ -31,8 +31,8 @@ static struct deferral deferral;
 static void set_up(void)
 {
     dialogue_init(&d, WORLD);
-    d.asker.deferral = &deferral;
-    cr_assert_eq(ip_parse(SPAN("10.1.0.7"), &d.asker.ip), 0);
+    d.client.deferral = &deferral;
+    cr_assert_eq(ip_parse(SPAN("10.1.0.7"), &d.client.ip), 0);
 }
 
 static void tear_down(void)
@@ -55,7 +55,7 @@ static const char *result(const struct row *row)
     struct question q = {
         .name = row->name, .type = row->type, .edns = true, .flags = row->no_rd ? 0 : FLAG_RD};
 
-    cr_assert_eq(ip_parse(span_str(row->client), &d.asker.ip), 0);
+    cr_assert_eq(ip_parse(span_str(row->client), &d.client.ip), 0);
     const char *got = ask(&d, &q);
     if (!d.note.deferred) {
         return got;

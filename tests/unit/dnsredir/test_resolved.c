@@ -20,7 +20,7 @@ static uint8_t scratch[RESOLVED_SCRATCH];
 static void set_up(void)
 {
     dialogue_init(&d, WORLD);
-    cr_assert_eq(ip_parse(SPAN("10.1.0.7"), &d.asker.ip), 0);
+    cr_assert_eq(ip_parse(SPAN("10.1.0.7"), &d.client.ip), 0);
 }
 
 static void tear_down(void)
@@ -88,10 +88,10 @@ static struct unresolved *defer(const struct question *q, bool dnssec_ok)
     if (dnssec_ok) {
         packet[len - 4] |= 0x80;
     }
-    d.asker.deferral = &deferral;
-    cr_assert_eq(answer(&d.view, &d.asker, span_of(packet, len), room, &note), 0);
+    d.client.deferral = &deferral;
+    cr_assert_eq(answer(&d.view, &d.client, span_of(packet, len), room, &note), 0);
     cr_assert(note.deferred);
-    return unresolved_new(&d.asker, &deferral, &note, span_of(packet, len), room);
+    return unresolved_new(&d.client, &deferral, &note, span_of(packet, len), room);
 }
 
 static const char *write_text(const struct unresolved *u, const struct resolution *resolution)
@@ -246,7 +246,7 @@ Test(resolved, what_does_not_fit_is_asked_again_by_tcp)
     cr_expect_str_eq(write_text(u, &r), "NOERROR tc rd ra");
     cr_expect(d.note.truncated);
     free(u);
-    d.asker.tcp = true;
+    d.client.tcp = true;
     u = defer(&q, false);
     write_text(u, &r);
     cr_expect_eq(room[7], 100);

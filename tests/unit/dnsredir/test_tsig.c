@@ -272,7 +272,7 @@ Test(tsig, signed_queries_get_signed_answers)
     struct dialogue d;
 
     dialogue_init(&d, CONFIG);
-    d.asker.now = NOW;
+    d.client.now = NOW;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const struct tsig_key key = make_key(cases[i].stranger ? "s" : "k", TSIG_SHA256);
         uint8_t query[1024], mac[TSIG_MAC_MAX];
@@ -281,8 +281,8 @@ Test(tsig, signed_queries_get_signed_answers)
         size_t plain = question_write(&cases[i].question, query, sizeof(query));
         size_t len = tsig_sign_query(&key, query, plain, NOW, 300, mac, &mac_len);
         query[len - 10] ^= cases[i].bad; /* in the MAC */
-        d.asker.tcp = cases[i].tcp;
-        size_t got = answer(&d.view, &d.asker, span_of(query, len), room, &d.note);
+        d.client.tcp = cases[i].tcp;
+        size_t got = answer(&d.view, &d.client, span_of(query, len), room, &d.note);
         cr_assert(got > 0 && (cases[i].tcp || got <= DNS_UDP_MAX), "%s", cases[i].what);
         cr_assert(cases[i].question.subnet || got <= DNS_UDP_PLAIN || cases[i].tcp);
         cr_expect_eq(room[3] & 15, cases[i].rcode, "%s: %u", cases[i].what, room[3] & 15);
@@ -311,10 +311,10 @@ Test(tsig, the_longest_names_fit)
     strcat(name, "ex");
     question.payload = 512;
     dialogue_init(&d, CONFIG);
-    d.asker.now = NOW;
+    d.client.now = NOW;
     size_t plain = question_write(&question, query, sizeof(query));
     size_t len = tsig_sign_query(&key, query, plain, NOW, 300, NULL, NULL);
-    size_t got = answer(&d.view, &d.asker, span_of(query, len), room, &d.note);
+    size_t got = answer(&d.view, &d.client, span_of(query, len), room, &d.note);
     cr_expect(got > 0 && got <= 512, "%zu", got);
     dialogue_fini(&d);
 }
@@ -335,7 +335,7 @@ Test(tsig, a_stranger_with_a_long_name_is_told_so)
         bool tcp, told;
     } cases[] = {{0, false, false}, {512, false, false}, {1232, false, true}, {0, true, true}};
     dialogue_init(&d, CONFIG);
-    d.asker.now = NOW;
+    d.client.now = NOW;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct question question = {.name = "d.ex", .type = "A", .payload = cases[i].payload};
         static uint8_t room[DNS_MESSAGE_MAX];
@@ -343,8 +343,8 @@ Test(tsig, a_stranger_with_a_long_name_is_told_so)
         question.edns = cases[i].payload != 0;
         size_t plain = question_write(&question, query, sizeof(query));
         size_t len = tsig_sign_query(&key, query, plain, NOW, 300, NULL, NULL);
-        d.asker.tcp = cases[i].tcp;
-        size_t got = answer(&d.view, &d.asker, span_of(query, len), room, &d.note);
+        d.client.tcp = cases[i].tcp;
+        size_t got = answer(&d.view, &d.client, span_of(query, len), room, &d.note);
         cr_assert_geq(got, plain);
         cr_expect(cases[i].tcp || got <= (cases[i].payload ? cases[i].payload : 512), "%zu", got);
         cr_expect_eq(d.note.rcode, RCODE_NOTAUTH);
@@ -367,17 +367,17 @@ Test(tsig, is_no_proof_of_an_address)
     dialogue_init(&d, CONFIG);
     d.settings->rates.responses = 1;
     d.settings->rates.slip = 1;
-    d.asker.now = NOW;
-    d.asker.now_us = UINT64_C(1000000);
-    d.asker.limiter = limiter_new();
+    d.client.now = NOW;
+    d.client.now_us = UINT64_C(1000000);
+    d.client.limiter = limiter_new();
     size_t plain = make_query(query, sizeof(query));
     size_t len = tsig_sign_query(&key, query, plain, NOW, 300, NULL, NULL);
-    cr_assert(answer(&d.view, &d.asker, span_of(query, len), room, &d.note) > 0);
+    cr_assert(answer(&d.view, &d.client, span_of(query, len), room, &d.note) > 0);
     cr_expect_eq(d.note.limited, LIMIT_PASS);
-    cr_assert(answer(&d.view, &d.asker, span_of(query, len), room, &d.note) > 0);
+    cr_assert(answer(&d.view, &d.client, span_of(query, len), room, &d.note) > 0);
     cr_expect_eq(d.note.limited, LIMIT_SLIP);
     cr_expect(room[2] & 2, "truncated");
-    limiter_free(&d.asker.limiter);
+    limiter_free(&d.client.limiter);
     dialogue_fini(&d);
 }
 

@@ -188,8 +188,8 @@ static void verify_one(const struct dialogue *d, const struct found *rrsig)
     }
     wire_get(&in, 4);
     uint32_t ttl = wire_get_u32(&in);
-    int32_t until = (int32_t)(wire_get_u32(&in) - d->asker.now);
-    int32_t since = (int32_t)(d->asker.now - wire_get_u32(&in));
+    int32_t until = (int32_t)(wire_get_u32(&in) - d->client.now);
+    int32_t since = (int32_t)(d->client.now - wire_get_u32(&in));
     unsigned tag = wire_get_u16(&in);
     cr_assert(until > 0 && since > 0, "it is good now");
     cr_assert_eq(name_read(&in, &signer), 0);
