@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "dnsredir/resolver/askers.h"
+#include "dnsredir/resolver/client_quota.h"
 #include "dnsredir/resolver/inbox.h"
 
 #include <stdatomic.h>
@@ -46,7 +46,7 @@ struct job {
     struct ticket *ticket;    /* NULL: answered */
     struct unresolved *query; /* likewise */
     struct core *core;
-    struct turn turn; /* of its client */
+    struct client_question question; /* of its client */
     uint64_t began_us;
     uint64_t deadline_ms; /* by the clock of the loop */
 };
@@ -72,7 +72,7 @@ struct resolver {
     struct core *core; /* NULL: none yet */
     struct list cores; /* all of them; those that are not `core` end with their last job */
     struct list waiting, late;
-    struct askers askers;
+    struct client_quotas quotas;
     struct resolver_counters counters;
     uint8_t room[DNS_MESSAGE_MAX];
     uint8_t scratch[RESOLVED_SCRATCH];
@@ -102,7 +102,7 @@ static void answer_job(struct resolver *r, struct job *job, const struct resolut
     histogram_observe(&r->counters.seconds, clock_mono_us() - job->began_us);
     list_remove(&job->link);
     list_push_back(&r->late, &job->link);
-    turn_answered(&job->turn);
+    client_question_answered(&job->question);
     list_init(&reply->link);
     reply->ticket = job->ticket;
     reply->query = job->query;
@@ -126,7 +126,7 @@ static void fail_job(struct resolver *r, struct job *job, enum ede why)
 static void job_end(struct resolver *r, struct job *job)
 {
     list_remove(&job->link);
-    askers_leave(&r->askers, &job->turn);
+    client_quotas_leave(&r->quotas, &job->question);
     if (job->core) {
         job->core->jobs--;
     }
@@ -180,14 +180,14 @@ static void on_timer(uv_timer_t *timer)
 /* Counts the job for its client. Returns whether the client may ask it. */
 static bool enter(struct resolver *r, struct job *job)
 {
-    struct askers_limits limits = askers_limits(r->mine.outstanding, r->mine.per_client);
-    struct turn *oldest;
+    struct client_quota limits = client_quota(r->mine.outstanding, r->mine.per_client);
+    struct client_question *oldest;
 
-    askers_enter(&r->askers, &job->query->client, uv_now(&r->loop), &job->turn);
-    bool may = turn_may(&job->turn, &limits, uv_now(&r->loop), &oldest);
+    client_quotas_enter(&r->quotas, &job->query->client, uv_now(&r->loop), &job->question);
+    bool may = client_question_allowed(&job->question, &limits, uv_now(&r->loop), &oldest);
     if (oldest) {
         metric_add(&r->counters.gave_way, 1);
-        fail_job(r, container_of(oldest, struct job, turn), EDE_NO_REACHABLE_AUTHORITY);
+        fail_job(r, container_of(oldest, struct job, question), EDE_NO_REACHABLE_AUTHORITY);
     }
     return may;
 }
@@ -329,7 +329,7 @@ struct resolver *resolver_open(void)
     list_init(&r->waiting);
     list_init(&r->late);
     list_init(&r->cores);
-    askers_init(&r->askers);
+    client_quotas_init(&r->quotas);
     CHECK(thread_start(&r->thread, "resolver", thread_main, r) == 0);
     return r;
 }
@@ -361,7 +361,7 @@ void resolver_close(struct resolver **resolver)
     free_jobs(r, &r->late);
     recursor_close(&r->next);
     CHECK(uv_loop_close(&r->loop) == 0);
-    askers_fini(&r->askers);
+    client_quotas_fini(&r->quotas);
     pthread_mutex_destroy(&r->lock);
     free(r);
     *resolver = NULL;

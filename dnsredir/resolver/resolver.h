@@ -4,7 +4,7 @@
  * that answer() deferred, and go on; the answers come back to the worker's loop through its inbox.
  *
  * At most `outstanding` questions are open in all, and at most `per-client` of one client (IPv4
- * address or IPv6 /64) wait; see askers.h. What exceeds that is answered SERVFAIL at once. A
+ * address or IPv6 /64) wait; see client_quota.h. What exceeds that is answered SERVFAIL at once. A
  * question that takes longer than `timeout` is answered SERVFAIL, but stays open until the recursor
  * has finished with it.
  */
