@@ -6,7 +6,7 @@
 #include "http/h1_framing.h"
 #include "http/put.h"
 #include "http/trailers.h"
-#include "http/uri.h"
+#include "http/uri_parts.h"
 
 enum {
     FIELD_OVERHEAD = 32, /* RFC 9113 6.5.2 */
@@ -266,8 +266,25 @@ bool h2_block_is_bomb(const struct h2_block *block)
 
 /* ---- the whole block ---- */
 
-/* :authority and Host may both be present if they are equal (RFC 9113 8.3.1). Only :authority is
- * kept. */
+/* Does Host name the same as :authority? Both are normalized, and the default port is that of the
+ * scheme; CONNECT has neither. */
+static bool is_authority(struct http_head *head, struct span host)
+{
+    bool https = span_ieq(head->scheme, SPAN("https"));
+    uint16_t port = head->scheme.len ? uri_default_port(https) : 0;
+    struct arena *arena = head->fields.arena;
+    struct uri asked, said;
+
+    if (span_ieq(host, head->authority)) {
+        return true; /* as nearly all clients send it */
+    }
+    return uri_parse_authority(head->authority, port, arena, &asked) == 0 &&
+           uri_parse_authority(host, port, arena, &said) == 0 && asked.port == said.port &&
+           span_eq(asked.host, said.host);
+}
+
+/* :authority and Host may both be present if they name the same (RFC 9113 8.3.1). Only :authority
+ * is kept. */
 static void settle_host(struct h2_block *block)
 {
     struct http_head *head = &block->head;
@@ -275,7 +292,7 @@ static void settle_host(struct h2_block *block)
 
     if (fields_count(&head->fields, FIELD_HOST) > 1) {
         fail(block, 400, "Host is there twice");
-    } else if (host && head->authority.len && !span_ieq(host->value, head->authority)) {
+    } else if (host && head->authority.len && !is_authority(head, host->value)) {
         fail(block, 400, "Host and :authority differ");
     } else if (host && head->authority.len == 0) {
         head->authority = host->value;

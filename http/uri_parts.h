@@ -1,6 +1,6 @@
 /*
  * uri_parts - the inside of uri, shared by uri.c (authorities, absolute URIs, texts), uri_request.c
- * (request targets) and uri_resolve.c (references). Pure.
+ * (request targets), uri_resolve.c (references) and h2_head.c (authorities of HTTP/2). Pure.
  */
 #ifndef LARDER_HTTP_URI_PARTS_H
 #define LARDER_HTTP_URI_PARTS_H

@@ -81,6 +81,39 @@ Test(h2_head, host_stands_in_for_authority_rfc9113_8_3_1)
     cr_assert_eq(fields_count(&block.head.fields, FIELD_HOST), 1);
 }
 
+Test(h2_head, host_and_authority_are_normalized_to_be_compared_rfc9113_8_3_1)
+{
+    const struct {
+        const char *scheme, *authority, *host;
+        bool same;
+    } cases[] = {
+        {":scheme=http", ":authority=a", "host=a:80", true},
+        {":scheme=http", ":authority=a:80", "host=A", true},
+        {":scheme=http", ":authority=a:", "host=a", true},
+        {":scheme=https", ":authority=a", "host=a:443", true},
+        {":scheme=https", ":authority=[::1]", "host=[0:0::1]:443", true},
+        {":scheme=http", ":authority=a", "host=a:443", false},
+        {":scheme=https", ":authority=a", "host=a:80", false},
+        {":scheme=http", ":authority=a:8080", "host=a", false},
+        {":scheme=http", ":authority=a", "host=a.", false},
+        {":scheme=http", ":authority=a", "host=", false},
+        {":scheme=http", ":authority=a", "host=u@a", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        bool taken = read_block(
+            H2_BLOCK_REQUEST, true,
+            FIELDS(":method=GET", ":path=/", cases[i].scheme, cases[i].authority, cases[i].host));
+        cr_expect_eq(taken, cases[i].same, "%s %s", cases[i].authority, cases[i].host);
+        cr_expect(!taken || span_eq(field(FIELD_HOST), span_skip(span_str(cases[i].authority),
+                                                                 sizeof(":authority=") - 1)));
+    }
+    cr_assert(read_block(H2_BLOCK_REQUEST, false,
+                         FIELDS(":method=CONNECT", ":authority=a:443", "host=A:443")));
+    cr_assert(!read_block(H2_BLOCK_REQUEST, false,
+                          FIELDS(":method=CONNECT", ":authority=a:443", "host=a")));
+}
+
 Test(h2_head, connect_rfc9113_8_5)
 {
     cr_assert(read_block(H2_BLOCK_REQUEST, false, FIELDS(":method=CONNECT", ":authority=a:443")));
