@@ -167,6 +167,19 @@ static void drop_vain_expectation(struct http_head *out)
     }
 }
 
+/* The length to announce; -1: none. In HTTP/2 the head tells that no body follows it. In HTTP/1.1
+ * methods that usually have one tell so by Content-Length (RFC 9110 8.6), and some servers insist
+ * on it (411). */
+static int64_t announced_length(const struct http_head *client)
+{
+    bool usual = client->method == METHOD_POST || client->method == METHOD_PUT ||
+                 client->method == METHOD_PATCH;
+
+    return client->version == HTTP_2 && client->framing == BODY_NONE && usual
+               ? 0
+               : client->content_length; /* also 0 */
+}
+
 void fetch_make_request(struct fetch *fetch)
 {
     struct http_head *out = &fetch->out;
@@ -177,7 +190,7 @@ void fetch_make_request(struct fetch *fetch)
     out->method_text = fetch->client.method_text;
     out->target = fetch_asked(fetch)->path;
     out->framing = fetch->request_body ? fetch->client.framing : BODY_NONE;
-    out->content_length = fetch->client.content_length; /* also 0 (RFC 9110 8.6) */
+    out->content_length = announced_length(&fetch->client);
     out->keep_alive = true;
     out->expect_continue = fetch->client.expect_continue && out->framing != BODY_NONE;
     if (out->framing == BODY_STREAM) {

@@ -541,6 +541,16 @@ def rfc9113_10_3_a_body_of_unknown_length_is_chunked(conn):
 
 
 @case
+def rfc9110_8_6_no_body_where_one_is_usual_is_said_to_be_empty(conn):
+    for method, said in (("POST", 1), ("PUT", 1), ("PATCH", 1), ("DELETE", 0), ("GET", 0)):
+        conn.response(conn.headers(simple(conn, path=f"/empty-{method}", method=method)))
+        head = conn.origin.heads[-1]
+        check(head.startswith(method.encode()), f"{head}")
+        check(head.count(b"\r\nContent-Length: 0\r\n") == said, f"{head}")
+        check(b"ransfer-" not in head, f"{head}")
+
+
+@case
 def rfc9113_10_3_get_with_a_body(conn):
     heads = len(conn.origin.heads)
     smuggled = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
