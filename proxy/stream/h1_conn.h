@@ -68,8 +68,6 @@ enum h1_role { H1_SERVER, H1_CLIENT, H1_TUNNEL };
  * Clients that send none delay the newer process, which has no store until then. */
 #define H1_LAST_MS 3000
 #define H1_LAST_KEPT_MS 1000
-/* Most interim responses to one request; more are an attack. */
-#define H1_INTERIM_MAX 32
 
 struct h1_turn {
     struct stream stream; /* as seen by the owner */
@@ -83,6 +81,7 @@ struct h1_turn {
                           begin */
     uint64_t in_seen;  /* bytes since then; too few to count as progress */
     struct pace_in in_pace;
+    struct pace_interims interims;
     uint64_t out_since; /* loop time of the last progress of the outgoing message */
     size_t out_seen;    /* bytes that the transport queued then */
     size_t discarded;
@@ -90,7 +89,6 @@ struct h1_turn {
     enum http_version version; /* the client's (server role) */
     enum h1_in in;
     enum h1_out out;
-    uint8_t interims;
     bool is_detached;      /* the owner receives no more events */
     bool is_paused;        /* on_data returned PAUSE */
     bool is_starved;       /* the source returned ERR_AGAIN */

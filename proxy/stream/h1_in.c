@@ -180,11 +180,14 @@ static bool grants_tunnel(const struct h1_turn *turn, const struct http_head *he
 
 static void take_interim(struct h1 *h1, struct h1_turn *turn, const struct http_head *head)
 {
-    if (head->status == 101 || ++turn->interims > H1_INTERIM_MAX) {
-        h1_fail(h1, ERR_SYNTAX); /* a protocol that was not asked for */
+    uint64_t now = loop_now_ms(h1->loop);
+
+    /* 101 is a protocol that was not asked for */
+    if (head->status == 101 || pace_interims_flood(&turn->interims, now)) {
+        h1_fail(h1, ERR_SYNTAX);
         return;
     }
-    turn->in_since = loop_now_ms(h1->loop);
+    turn->in_since = now;
     turn->stream.events->on_head(turn->stream.owner, head);
 }
 

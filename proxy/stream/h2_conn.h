@@ -66,7 +66,6 @@ enum h2_role { H2_SERVER, H2_CLIENT };
 #define H2_CLIENT_WINDOW (256u << 10)
 /* Client role: most concurrent requests on one connection, even if the origin allows more. */
 #define H2_REQUESTS_MAX 100
-#define H2_INTERIM_MAX 32
 #define H2_LINGER_MS 2000
 /* Time between the two GOAWAYs of a drain: requests sent before the client received the first one
  * are still answered. */
@@ -124,6 +123,7 @@ struct h2_stream {
     uint64_t in_since, out_since; /* loop time of the last progress in each direction */
     uint64_t in_seen;             /* received bytes since then, too few to count as progress */
     struct pace_in in_pace;
+    struct pace_interims interims;
     uint64_t data_sent; /* bytes of the outgoing body that were sent */
     struct pace pace;   /* rate of data_sent while a window is closed */
     uint64_t heard;     /* client role: value of h2->received when the request was sent */
@@ -135,7 +135,6 @@ struct h2_stream {
     enum http_method method;
     enum h2_in in;
     enum h2_out out;
-    uint8_t interims;
     bool is_extended; /* CONNECT with :protocol; a 101 grants it and is sent as 200 (RFC 8441 4) */
     bool has_length;
     bool is_announced; /* server role: the length of the request's body is known */

@@ -134,7 +134,7 @@ static void take_request(struct h2 *h2, struct h2_stream *stream, const struct h
 static void take_response(struct h2_stream *stream, const struct http_head *head)
 {
     if (head->status < 200) {
-        if (++stream->interims > H2_INTERIM_MAX) {
+        if (pace_interims_flood(&stream->interims, loop_now_ms(stream->h2->loop))) {
             h2_reset(stream, NGHTTP2_ENHANCE_YOUR_CALM, ERR_SYNTAX);
             return;
         }

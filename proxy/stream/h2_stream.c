@@ -174,5 +174,6 @@ bool h2_untouched(const struct stream *stream)
 {
     const struct h2_stream *inner = inner_of(stream);
 
-    return inner->in == H2_IN_HEAD && inner->interims == 0 && inner->heard == inner->h2->received;
+    return inner->in == H2_IN_HEAD && inner->interims.count == 0 &&
+           inner->heard == inner->h2->received;
 }

@@ -1,5 +1,6 @@
 /*
- * pace - is a peer too slow in taking what waits for it, or in sending what it has announced?
+ * pace - is a peer too slow in taking what waits for it, or in sending what it has announced? Or
+ * too fast with interim responses?
  * Without a minimum rate a peer that moves one byte now and then could hold memory and connections
  * as long as it likes. Pure.
  */
@@ -85,6 +86,25 @@ static inline void pace_in_add(struct pace_in *pace, uint64_t bytes, uint64_t no
 static inline bool pace_in_is_slow(const struct pace_in *pace, uint64_t now_ms)
 {
     return now_ms - pace->since >= PACE_LOOK_MS;
+}
+
+/* Most interim responses to one request within a second; more are an attack. How many there are in
+ * all is not limited: some origins report the progress of hours with them (102, or 104 for
+ * resumable uploads). */
+#define PACE_INTERIMS_MAX 32
+
+struct pace_interims {
+    uint64_t since; /* ms: the first one of this second */
+    uint8_t count;  /* within it; 0: there was none at all */
+};
+
+/* One has come. True: it is one too many. */
+static inline bool pace_interims_flood(struct pace_interims *pace, uint64_t now_ms)
+{
+    if (now_ms - pace->since >= 1000) {
+        *pace = (struct pace_interims){.since = now_ms};
+    }
+    return ++pace->count > PACE_INTERIMS_MAX;
 }
 
 #endif

@@ -397,6 +397,22 @@ Test(h1_client, endless_interim_heads_are_an_attack)
     cr_expect_eq(request.err, ERR_SYNTAX);
 }
 
+Test(h1_client, an_hour_of_progress_is_no_attack)
+{
+    dial(false);
+    get();
+    for (int second = 0; second < 3; second++) {
+        uint64_t began = loop_now_ms(loop);
+        for (int i = 0; i < 15; i++) {
+            peer_say(&peer, "HTTP/1.1 102 Processing\r\n\r\n");
+        }
+        cr_assert(LOOP_UNTIL(loop, loop_now_ms(loop) - began >= 1000));
+    }
+    peer_say(&peer, "HTTP/1.1 204 No Content\r\n\r\n");
+    cr_expect(LOOP_UNTIL(loop, request.is_closed));
+    cr_expect_eq(request.err, 0);
+}
+
 Test(h1_client, a_reset_leaves_an_untouched_request_repeatable)
 {
     dial(false);

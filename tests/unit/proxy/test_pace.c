@@ -88,3 +88,18 @@ Test(pace, what_comes_counts_when_it_is_enough)
     cr_expect(pace_has_come(&seen, 1 << 20, 60000));
     cr_expect(pace_has_come(&seen, 1, 0), "without a limit each byte is");
 }
+
+Test(pace, interim_responses_are_limited_by_the_second)
+{
+    struct pace_interims pace = {0};
+
+    for (uint64_t s = 0; s < 600; s++) {
+        for (int i = 0; i < PACE_INTERIMS_MAX; i++) {
+            cr_assert_not(pace_interims_flood(&pace, 5000 + s * 1000 + (uint64_t)i), "%d s",
+                          (int)s);
+        }
+    }
+    cr_expect(pace_interims_flood(&pace, 604999));
+    cr_expect_not(pace_interims_flood(&pace, 605000));
+    cr_expect_eq(pace.count, 1);
+}
