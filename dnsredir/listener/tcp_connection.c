@@ -84,7 +84,7 @@ static void connection_end_if_done(struct connection *c)
 
 static void connection_read(struct connection *c);
 static void connection_flush(struct connection *c);
-static void connection_give(struct connection *c);
+static void connection_send_update_reply(struct connection *c);
 
 static void on_written(uv_write_t *write, int status)
 {
@@ -111,7 +111,7 @@ static void on_written(uv_write_t *write, int status)
         }
     }
     if (c->job && c->job->done) {
-        connection_give(c);
+        connection_send_update_reply(c);
     } else {
         connection_read(c);
     }
@@ -225,7 +225,7 @@ static uint16_t keepalive_of(const struct tcp *tcp)
 }
 
 /* The answer of an update, which was written meanwhile; then what came behind it. */
-static void connection_give(struct connection *c)
+static void connection_send_update_reply(struct connection *c)
 {
     put_message(&c->out, c->job->reply, c->job->reply_len);
     update_job_free(&c->job);
@@ -236,12 +236,12 @@ static void connection_give(struct connection *c)
     }
 }
 
-static void give(struct update_job *job)
+static void send_update_reply(struct update_job *job)
 {
     struct connection *c = job->owner;
 
     if (!c->writing) {
-        connection_give(c);
+        connection_send_update_reply(c);
     }
 }
 
@@ -256,7 +256,7 @@ static void answer_message(struct connection *c, const struct world *world, stru
         .now = (uint32_t)clock_wall(),
         .now_us = clock_mono_us(),
     };
-    struct reply_route back = {.give = give, .owner = c};
+    struct reply_route back = {.send_reply = send_update_reply, .owner = c};
     struct answer_note note;
     size_t len =
         listener_answer(tcp->worker, world, &client, message, &back, tcp->answer_room, &note);

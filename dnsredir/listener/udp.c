@@ -87,7 +87,7 @@ static void pin_source(struct msghdr *header)
 }
 
 /* Sends the answer of an update, which was written meanwhile. */
-static void give(struct update_job *job)
+static void send_update_reply(struct update_job *job)
 {
     struct udp *udp = job->owner;
     struct iovec bytes = {job->reply, job->reply_len};
@@ -197,7 +197,7 @@ static bool answer_packet(struct udp *udp, const struct world *world, unsigned i
         .limiter = udp->worker->limiter,
     };
     struct answer_note note;
-    struct reply_route back = {.give = give, .owner = udp, .from = header};
+    struct reply_route back = {.send_reply = send_update_reply, .owner = udp, .from = header};
 
     size_t len = listener_answer(udp->worker, world, &client, packet_at(udp, i), &back,
                                  udp->answers[n], &note);

@@ -18,7 +18,7 @@ struct update_intake {
 
 /* ---- what comes back ---- */
 
-static void give(struct update_intake *intake, struct update_job *job)
+static void return_to_owner(struct update_intake *intake, struct update_job *job)
 {
     struct worker *worker = intake->worker;
     const struct world *world = publish_enter(worker->publish, worker->number);
@@ -29,7 +29,7 @@ static void give(struct update_intake *intake, struct update_job *job)
     publish_leave(worker->publish, worker->number);
     job->done = true;
     if (job->owner) {
-        job->give(job);
+        job->send_reply(job);
     } else {
         update_job_free(&job);
     }
@@ -46,7 +46,7 @@ static struct update_job *next_returned(struct update_intake *intake)
 void update_intake_deliver(struct update_intake *intake)
 {
     for (struct update_job *job; intake && (job = next_returned(intake));) {
-        give(intake, job);
+        return_to_owner(intake, job);
     }
 }
 
@@ -118,7 +118,7 @@ static bool send_out(struct update_intake *intake, const struct client *client,
     struct update_job *job = update_job_new(client, tsig, cookie, packet);
 
     job->intake = intake;
-    job->give = back->give;
+    job->send_reply = back->send_reply;
     job->owner = back->owner;
     job->note = (struct answer_note){.tsig = TSIG_GOOD, .cookie = cookie->state};
     if (back->from) {

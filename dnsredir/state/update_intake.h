@@ -17,10 +17,11 @@ struct update_intake;
 
 /* How the answer to a packet is sent when it is not given at once. */
 struct reply_route {
-    void (*give)(struct update_job *job); /* sends the answer, and owns the job from then on */
-    void *owner;                          /* the socket or connection */
-    const struct msghdr *from;            /* the packet as it was received by UDP; NULL: by TCP */
-    struct update_job *job;               /* out: the job that brings the answer later, or NULL */
+    /* Sends the answer, and owns the job from then on. */
+    void (*send_reply)(struct update_job *job);
+    void *owner;               /* the socket or connection */
+    const struct msghdr *from; /* the packet as it was received by UDP; NULL: by TCP */
+    struct update_job *job;    /* out: the job that brings the answer later, or NULL */
 };
 
 /* Both must outlive it. */

@@ -31,7 +31,7 @@ struct update_job {
     struct list link;
     struct update_intake *intake; /* the one it comes back to */
     /* Sends the answer, on the loop of the intake; owns the job from then on. */
-    void (*give)(struct update_job *job);
+    void (*send_reply)(struct update_job *job);
     void *owner;  /* the socket or connection; NULL: it is gone */
     bool done;    /* the answer is in `reply` */
     bool changed; /* it has changed something that is stored */
