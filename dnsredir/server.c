@@ -86,8 +86,8 @@ static bool is_same(const struct standing *a, const struct standing *b)
 {
     return memcmp(&a->open, &b->open, sizeof(a->open)) == 0 &&
            memcmp(&a->alive, &b->alive, sizeof(a->alive)) == 0 &&
-           memcmp(&a->eased, &b->eased, sizeof(a->eased)) == 0 && a->any_eased == b->any_eased &&
-           memcmp(a->keep, b->keep, sizeof(a->keep)) == 0 &&
+           memcmp(&a->throttled, &b->throttled, sizeof(a->throttled)) == 0 &&
+           a->any_throttled == b->any_throttled && memcmp(a->keep, b->keep, sizeof(a->keep)) == 0 &&
            memcmp(a->take, b->take, sizeof(a->take)) == 0;
 }
 

@@ -189,7 +189,7 @@ static void add_fault(const struct status *status, const struct choice_input *in
             row, "why", json_sprintf("%s%s%s", state, reason ? ": " : "", reason ? reason : ""));
     } else if (!replica_set_has(&input->standing->open, replica)) {
         json_object_set_new(row, "why", json_sprintf("draining: %s", reason ? reason : "by hand"));
-    } else if (replica_set_has(&input->standing->eased, replica)) {
+    } else if (replica_set_has(&input->standing->throttled, replica)) {
         json_object_set_new(row, "why", json_string("too full for this client"));
     } else {
         json_object_set_new(row, "why", json_string("others come first at this moment"));
@@ -207,7 +207,7 @@ static json_t *candidate_json(const struct status *status, const struct choice_i
 
     json_object_set_new(row, "keeps",
                         json_real((double)input->standing->keep[replica] / STANDING_ALL));
-    if (!replica_set_has(&input->standing->eased, replica)) {
+    if (!replica_set_has(&input->standing->throttled, replica)) {
         json_object_set_new(row, "keeps", json_real(1));
     }
     if (more.shares) {

@@ -56,7 +56,7 @@ static const struct ranking *rank_nearest(struct answering *a, const struct poli
 
 static bool wants_name_hash(const struct view *view, const struct policy *policy)
 {
-    return policy->kind != POLICY_NEAREST || view->standing->any_eased || view->explore;
+    return policy->kind != POLICY_NEAREST || view->standing->any_throttled || view->explore;
 }
 
 /* What the choice depends on; sets the scope if the client's network decided. A chain of CNAMEs may
@@ -78,7 +78,7 @@ static void locate(struct answering *a, const struct policy *policy, struct choi
         a->packet.opt.scope = (uint8_t)(leaf + outer); /* the longest scope of several choices */
     }
     bool explores = a->view->explore && input->ranking && input->ranking->explorable;
-    if (policy->kind == POLICY_WEIGHTED || input->standing->any_eased || explores) {
+    if (policy->kind == POLICY_WEIGHTED || input->standing->any_throttled || explores) {
         unsigned base = v4 && leaf ? 96 : 0; /* without leaves all clients are one */
         input->leaf_hash = choice_leaf_hash(input->name_hash, ip, base + leaf);
     }

@@ -56,7 +56,7 @@ bool choice_accepts(const struct policy *policy, const struct choice_input *inpu
 {
     const struct standing *standing = input->standing;
 
-    if (!replica_set_has(&standing->eased, replica)) {
+    if (!replica_set_has(&standing->throttled, replica)) {
         return true;
     }
     uint64_t place = mix(input->leaf_hash ^ policy->hashes[replica]) >> 48;
@@ -229,7 +229,7 @@ static struct shortlist best_members(const struct walk *w, double floor, bool ta
     bool weighted = policy->kind == POLICY_WEIGHTED;
     /* not the hash of the leaf itself, by which choice_accepts() decides */
     uint64_t seed = weighted ? mix(input->leaf_hash + 1) : input->name_hash;
-    unsigned most = input->standing->any_eased ? ANSWERS_MAX : w->wanted ? w->wanted : 1;
+    unsigned most = input->standing->any_throttled ? ANSWERS_MAX : w->wanted ? w->wanted : 1;
     struct shortlist list = {.most = most}; /* each address wanted may be of another replica */
 
     for (unsigned n = 0; n < policy->member_count; n++) {

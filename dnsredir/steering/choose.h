@@ -33,9 +33,9 @@ struct ranking {
 struct standing {
     struct replica_set open;  /* up, and not draining */
     struct replica_set alive; /* up, draining or not */
-    struct replica_set
-        eased; /* those that do not take all clients: `keep` and `take` say how many */
-    bool any_eased;
+    /* Those that do not take all clients: `keep` and `take` say how many. */
+    struct replica_set throttled;
+    bool any_throttled;
     /* 0..STANDING_ALL: how many of the clients a replica takes that are its own by the order, and
      * of those for whom others are too full. */
     uint32_t keep[REPLICAS_MAX];

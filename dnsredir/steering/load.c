@@ -196,8 +196,8 @@ void load_put_level(struct standing *standing, unsigned replica, double level)
     if (level >= LOAD_LEVEL_MAX) {
         return;
     }
-    replica_set_put(&standing->eased, replica, true);
-    standing->any_eased = true;
+    replica_set_put(&standing->throttled, replica, true);
+    standing->any_throttled = true;
     standing->keep[replica] = (uint32_t)(clamp(level, 0, 1) * STANDING_ALL);
     standing->take[replica] = (uint32_t)(clamp(level - 1, 0, 1) * STANDING_ALL);
 }

@@ -90,8 +90,8 @@ static struct standing *standing_of(const char *ids)
 /* `replica` keeps and takes such parts. */
 static void ease(struct standing *standing, unsigned replica, double keep, double take)
 {
-    replica_set_put(&standing->eased, replica, true);
-    standing->any_eased = true;
+    replica_set_put(&standing->throttled, replica, true);
+    standing->any_throttled = true;
     standing->keep[replica] = (uint32_t)(keep * STANDING_ALL);
     standing->take[replica] = (uint32_t)(take * STANDING_ALL);
 }
@@ -465,17 +465,17 @@ Test(choose, a_full_replica_gives_away_a_part_of_its_names)
 {
     struct policy *policy = policy_of(POLICY_HASHED, 1, "0123", NULL);
     struct standing *all = standing_of("0123");
-    struct standing *eased = standing_of("0123");
+    struct standing *throttled = standing_of("0123");
     unsigned had = 0, kept = 0, others[REPLICAS] = {0};
 
-    ease(eased, 1, 0.5, 0);
+    ease(throttled, 1, 0.5, 0);
     for (uint64_t name = 1; name <= 40000; name++) {
         struct choice_input input = {.name_hash = name * UINT64_C(0xd1342543de82ef95),
                                      .standing = all};
         struct choice was, is;
         input.leaf_hash = choice_leaf_hash(input.name_hash, &(struct ip){{0}}, 0);
         choose(policy, &input, &was);
-        input.standing = eased;
+        input.standing = throttled;
         choose(policy, &input, &is);
         if (was.ids[0] != 1) {
             cr_assert_eq(is.ids[0], was.ids[0]);

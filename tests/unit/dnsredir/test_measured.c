@@ -370,8 +370,8 @@ Test(measured, nobody_is_explored_who_may_not_be_given)
     cr_expect_not(d.note.explored, "down, or draining");
     cr_expect_eq(d.note.ids[0], 1);
     replica_set_put(&d.standing.open, 5, true);
-    replica_set_put(&d.standing.eased, 5, true);
-    d.standing.any_eased = true;
+    replica_set_put(&d.standing.throttled, 5, true);
+    d.standing.any_throttled = true;
     ask_subnet("www.ex", "10.1.2.0/24");
     cr_expect_not(d.note.explored, "too full");
 }

@@ -45,7 +45,7 @@ static int clients_at(uint64_t second)
     if (!replica_set_has(&standing.open, 0)) {
         return -1;
     }
-    return replica_set_has(&standing.eased, 0)
+    return replica_set_has(&standing.throttled, 0)
                ? (int)((standing.keep[0] * 100u + STANDING_ALL / 2) / STANDING_ALL)
                : 100;
 }
