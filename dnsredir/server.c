@@ -45,7 +45,7 @@ void server_publish(void *arg)
     struct server *s = arg;
     struct world *world = xcalloc(1, sizeof(*world));
 
-    roster_look(s->roster, s->state.bound);
+    roster_note_bound(s->roster, s->state.bound);
     roster_standing(s->roster, s->probes, uv_now(&s->loop), &world->standing);
     s->standing = world->standing;
     for (size_t i = 0; i < s->settings->replica_count; i++) {

@@ -135,7 +135,7 @@ static bool is_unbound(const struct settings *settings, const struct name *targe
            !update_find(hit.node->update, bound, target, TYPE_CNAME);
 }
 
-void roster_look(struct roster *roster, const struct bound *bound)
+void roster_note_bound(struct roster *roster, const struct bound *bound)
 {
     const struct settings *s = roster->settings;
 

@@ -25,7 +25,7 @@ int roster_drain(struct roster *roster, struct span name, bool drained);
 
 /* Takes note of what updates have bound (NULL: nothing). A replica whose target is a name that is
  * open for updates and has no address is not given out while others are up. */
-void roster_look(struct roster *roster, const struct bound *bound);
+void roster_note_bound(struct roster *roster, const struct bound *bound);
 
 /* Makes a step of the load levels (load.h) if load.period has passed since the last one. `now` is
  * the loop's time in ms. */

@@ -68,8 +68,8 @@ struct resolver {
     bool ending;
 
     /* the thread's own: */
-    struct resolver_limits mine;
-    struct core *core; /* NULL: none yet */
+    struct resolver_limits current; /* taken over from `limits` */
+    struct core *core;              /* NULL: none yet */
     struct list cores; /* all of them; those that are not `core` end with their last job */
     struct list waiting, late;
     struct client_quotas quotas;
@@ -180,7 +180,7 @@ static void on_timer(uv_timer_t *timer)
 /* Counts the job for its client. Returns whether the client may ask it. */
 static bool enter(struct resolver *r, struct job *job)
 {
-    struct client_quota limits = client_quota(r->mine.outstanding, r->mine.per_client);
+    struct client_quota limits = client_quota(r->current.outstanding, r->current.per_client);
     struct client_question *oldest;
 
     client_quotas_enter(&r->quotas, &job->query->client, uv_now(&r->loop), &job->question);
@@ -197,7 +197,7 @@ static void job_begin(struct resolver *r, struct job *job)
     const struct unresolved *query = job->query;
 
     list_push_back(&r->waiting, &job->link);
-    job->deadline_ms = uv_now(&r->loop) + r->mine.timeout_ms;
+    job->deadline_ms = uv_now(&r->loop) + r->current.timeout_ms;
     if (!enter(r, job)) {
         metric_add(&r->counters.client_limited, 1);
         fail_job(r, job, EDE_OTHER);
@@ -294,7 +294,7 @@ static void on_wake(uv_async_t *async)
     }
     struct recursor *next = r->next;
     r->next = NULL;
-    r->mine = r->limits;
+    r->current = r->limits;
     bool ending = r->ending;
     pthread_mutex_unlock(&r->lock);
     if (next) {

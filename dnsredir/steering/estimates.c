@@ -45,15 +45,15 @@ size_t estimates_size(const struct estimates *e)
     return e->sets * WAYS * sizeof(*e->at);
 }
 
-static struct estimated *set_of(const struct estimates *e, uint64_t network)
+static struct network_estimates *set_of(const struct estimates *e, uint64_t network)
 {
     uint64_t hash = sip_hash64(&e->key, span_of(&network, sizeof(network)));
     return &e->at[hash % e->sets * WAYS];
 }
 
-static struct estimated *find(const struct estimates *e, uint64_t network)
+static struct network_estimates *find(const struct estimates *e, uint64_t network)
 {
-    struct estimated *set = set_of(e, network);
+    struct network_estimates *set = set_of(e, network);
 
     for (size_t i = 0; i < WAYS; i++) {
         if (set[i].network == network) {
@@ -63,33 +63,35 @@ static struct estimated *find(const struct estimates *e, uint64_t network)
     return NULL;
 }
 
-const struct estimated *estimates_find(const struct estimates *e, uint64_t network)
+const struct network_estimates *estimates_find(const struct estimates *e, uint64_t network)
 {
     return find(e, network);
 }
 
-static unsigned good_in(const struct estimates *e, const struct estimated *network, uint32_t now)
+static unsigned good_in(const struct estimates *e, const struct network_estimates *network,
+                        uint32_t now)
 {
     unsigned good = 0;
 
     for (size_t i = 0; i < network->count; i++) {
-        good += estimate_is_good(e, &network->of[i], now);
+        good += estimate_is_good(e, &network->nearest[i], now);
     }
     return good;
 }
 
 /* How much it says: nothing, a free place; then 1 without anything good, 2 with one, 3 with more.
  */
-static unsigned worth(const struct estimates *e, const struct estimated *network, uint32_t now)
+static unsigned worth(const struct estimates *e, const struct network_estimates *network,
+                      uint32_t now)
 {
     unsigned good = network->network ? good_in(e, network, now) : 0;
     return network->network ? 1 + (good < 2 ? good : 2) : 0;
 }
 
-static struct estimated *place_for(struct estimates *e, uint64_t network, uint32_t now)
+static struct network_estimates *place_for(struct estimates *e, uint64_t network, uint32_t now)
 {
-    struct estimated *set = set_of(e, network);
-    struct estimated *at = &set[0];
+    struct network_estimates *set = set_of(e, network);
+    struct network_estimates *at = &set[0];
     unsigned least = worth(e, at, now);
 
     for (size_t i = 1; i < WAYS; i++) {
@@ -100,7 +102,7 @@ static struct estimated *place_for(struct estimates *e, uint64_t network, uint32
         }
     }
     e->count += at->network == 0;
-    *at = (struct estimated){.network = network};
+    *at = (struct network_estimates){.network = network};
     return at;
 }
 
@@ -115,7 +117,7 @@ static bool leaves_before(const struct estimates *e, const struct estimate *a,
 }
 
 /* Remembers that it is farther, until all of them are forgotten together, to be measured again. */
-static void note_far(const struct estimates *e, struct estimated *network, uint16_t slot,
+static void note_far(const struct estimates *e, struct network_estimates *network, uint16_t slot,
                      uint32_t now)
 {
     if (network->far_at == 0 || now - network->far_at > e->max_age / 2) {
@@ -126,15 +128,15 @@ static void note_far(const struct estimates *e, struct estimated *network, uint1
 }
 
 /* Room for one that is not there yet, or NULL: all that are there are nearer. */
-static struct estimate *room_for(struct estimates *e, struct estimated *network,
+static struct estimate *room_for(struct estimates *e, struct network_estimates *network,
                                  const struct estimate *newcomer, uint32_t now)
 {
-    if (network->count < ESTIMATES_OF) {
-        return &network->of[network->count++];
+    if (network->count < ESTIMATES_NEAREST) {
+        return &network->nearest[network->count++];
     }
-    struct estimate *last = &network->of[0];
-    for (size_t i = 1; i < ESTIMATES_OF; i++) {
-        last = leaves_before(e, &network->of[i], last, now) ? &network->of[i] : last;
+    struct estimate *last = &network->nearest[0];
+    for (size_t i = 1; i < ESTIMATES_NEAREST; i++) {
+        last = leaves_before(e, &network->nearest[i], last, now) ? &network->nearest[i] : last;
     }
     if (!leaves_before(e, last, newcomer, now)) {
         note_far(e, network, newcomer->slot, now);
@@ -153,46 +155,46 @@ static uint32_t apart(uint32_t a, uint32_t b)
 
 /* Takes a report about what is known; one of few samples (the replica has started again) counts in
  * part. */
-static bool update(const struct estimates *e, struct estimate *is, const struct estimate *said,
+static bool update(const struct estimates *e, struct estimate *is, const struct estimate *reported,
                    uint32_t now)
 {
     bool was_good = estimate_is_good(e, is, now);
-    int64_t weight = said->samples < SURE && was_good ? said->samples : SURE;
-    int64_t us = is->us + ((int64_t)said->us - is->us) * weight / SURE;
+    int64_t weight = reported->samples < SURE && was_good ? reported->samples : SURE;
+    int64_t us = is->us + ((int64_t)reported->us - is->us) * weight / SURE;
     bool moves = apart((uint32_t)us, is->us) > is->us / SAME + SAME_US;
-    bool counts = said->samples != is->samples && is->samples < SURE;
+    bool counts = reported->samples != is->samples && is->samples < SURE;
 
     if (moves || !was_good) {
         is->us = (uint32_t)us;
     }
-    is->samples = said->samples > is->samples || !was_good ? said->samples : is->samples;
-    is->at = said->at > is->at ? said->at : is->at;
+    is->samples = reported->samples > is->samples || !was_good ? reported->samples : is->samples;
+    is->at = reported->at > is->at ? reported->at : is->at;
     return moves || counts || !was_good;
 }
 
 bool estimates_note(struct estimates *e, uint16_t slot, const struct rtt_line *line, uint32_t now)
 {
-    struct estimate said = {.slot = slot,
-                            .samples = (uint16_t)line->samples,
-                            .us = line->us,
-                            .at = now > line->age ? now - line->age : 0};
+    struct estimate reported = {.slot = slot,
+                                .samples = (uint16_t)line->samples,
+                                .us = line->us,
+                                .at = now > line->age ? now - line->age : 0};
 
-    if (!estimate_is_good(e, &said, now)) {
+    if (!estimate_is_good(e, &reported, now)) {
         return false;
     }
-    struct estimated *network = find(e, line->network);
+    struct network_estimates *network = find(e, line->network);
     if (!network) {
         network = place_for(e, line->network, now);
     }
     network->heard = now;
     for (size_t i = 0; i < network->count; i++) {
-        if (network->of[i].slot == slot) {
-            return update(e, &network->of[i], &said, now);
+        if (network->nearest[i].slot == slot) {
+            return update(e, &network->nearest[i], &reported, now);
         }
     }
-    struct estimate *room = room_for(e, network, &said, now);
+    struct estimate *room = room_for(e, network, &reported, now);
     if (room) {
-        *room = said;
+        *room = reported;
         replica_set_put(&network->far, slot, false);
     }
     return room != NULL;
@@ -201,18 +203,18 @@ bool estimates_note(struct estimates *e, uint16_t slot, const struct rtt_line *l
 void estimates_forget(struct estimates *e, uint16_t slot)
 {
     for (size_t i = 0; i < e->sets * WAYS; i++) {
-        struct estimated *network = &e->at[i];
+        struct network_estimates *network = &e->at[i];
         replica_set_put(&network->far, slot, false);
         for (size_t n = 0; n < network->count; n++) {
-            if (network->of[n].slot == slot) {
-                network->of[n--] = network->of[--network->count];
+            if (network->nearest[n].slot == slot) {
+                network->nearest[n--] = network->nearest[--network->count];
             }
         }
     }
 }
 
 void estimates_each(const struct estimates *e,
-                    void (*visit)(void *arg, const struct estimated *network), void *arg)
+                    void (*visit)(void *arg, const struct network_estimates *network), void *arg)
 {
     for (size_t i = 0; i < e->sets * WAYS; i++) {
         if (e->at[i].network) {

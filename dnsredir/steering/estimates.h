@@ -5,8 +5,8 @@
  *
  * The table has sets of eight networks. A ninth one replaces the one that is worth least: one whose
  * estimates are all too old, then one that only one replica has measured, and among equals the one
- * heard of longest ago. For each network the times of the ESTIMATES_OF nearest replicas are kept;
- * for others one bit says, for half of max_age, that they are farther.
+ * heard of longest ago. For each network the times of the ESTIMATES_NEAREST nearest replicas are
+ * kept; for others one bit says, for half of max_age, that they are farther.
  */
 #ifndef LARDER_DNSREDIR_STEERING_ESTIMATES_H
 #define LARDER_DNSREDIR_STEERING_ESTIMATES_H
@@ -15,7 +15,7 @@
 #include "dnsredir/steering/policy.h"
 #include "dnsredir/steering/rttreport.h"
 
-enum { ESTIMATES_OF = 24 };
+enum { ESTIMATES_NEAREST = 24 };
 
 /* The estimate of one replica, whose slot stays the same when the configuration changes
  * (roster_slot()). */
@@ -26,13 +26,13 @@ struct estimate {
     uint32_t at; /* s: when it measured the last one */
 };
 
-struct estimated {
+struct network_estimates {
     uint64_t network; /* 0: free */
     uint32_t heard;   /* s: of the last report */
     uint16_t count;
     uint32_t far_at;        /* s: when the first one came into `far` */
-    struct replica_set far; /* slots that were measured, and are farther than all in `of` */
-    struct estimate of[ESTIMATES_OF];
+    struct replica_set far; /* slots that were measured, and are farther than all in `nearest` */
+    struct estimate nearest[ESTIMATES_NEAREST];
 };
 
 struct estimates {
@@ -40,7 +40,7 @@ struct estimates {
     uint32_t max_age;   /* s: older estimates count as unknown */
     size_t sets;
     size_t count; /* networks */
-    struct estimated *at;
+    struct network_estimates *at;
 };
 
 /* Makes a table for about `networks` networks. */
@@ -59,14 +59,15 @@ void estimates_forget(struct estimates *estimates, uint16_t slot);
 size_t estimates_size(const struct estimates *estimates); /* bytes */
 
 /* What is known of a network, or NULL. */
-const struct estimated *estimates_find(const struct estimates *estimates, uint64_t network);
+const struct network_estimates *estimates_find(const struct estimates *estimates, uint64_t network);
 /* Visits every network. */
 void estimates_each(const struct estimates *estimates,
-                    void (*visit)(void *arg, const struct estimated *network), void *arg);
+                    void (*visit)(void *arg, const struct network_estimates *network), void *arg);
 
 /* Is the replica `slot` known to be farther than those that are kept? */
 static inline bool estimates_is_far(const struct estimates *estimates,
-                                    const struct estimated *network, uint16_t slot, uint32_t now)
+                                    const struct network_estimates *network, uint16_t slot,
+                                    uint32_t now)
 {
     return replica_set_has(&network->far, slot) && now - network->far_at <= estimates->max_age / 2;
 }

@@ -43,7 +43,7 @@ struct compiler {
     struct kin *kin;
     uint16_t *seen; /* the replicas with kin */
     size_t seen_count;
-    const struct estimated **networks; /* sorted: those nearby follow each other */
+    const struct network_estimates **networks; /* sorted: those nearby follow each other */
     size_t network_count;
     struct ranking *draft;
 };
@@ -82,12 +82,12 @@ static void insert_known(struct compiler *c, uint16_t replica)
     c->known[at] = replica;
 }
 
-static void load(struct compiler *c, const struct estimated *network)
+static void load(struct compiler *c, const struct network_estimates *network)
 {
     const struct measured_input *in = c->in;
 
     for (size_t i = 0; i < network->count; i++) {
-        const struct estimate *estimate = &network->of[i];
+        const struct estimate *estimate = &network->nearest[i];
         uint16_t replica = in->replica_of[estimate->slot];
         if (replica != MEASURED_NOBODY && estimate->samples >= MEASURED_SAMPLES &&
             estimate_is_good(in->estimates, estimate, in->now)) {
@@ -99,7 +99,7 @@ static void load(struct compiler *c, const struct estimated *network)
 }
 
 /* All replicas of which nothing more is known than that they are far. */
-static void load_far(struct compiler *c, const struct estimated *network, bool far)
+static void load_far(struct compiler *c, const struct network_estimates *network, bool far)
 {
     for (unsigned slot = 0; network->far_at && slot < REPLICAS_MAX; slot++) {
         uint16_t replica = c->in->replica_of[slot];
@@ -300,7 +300,7 @@ static void add_entry(struct compiler *c, const struct prefix *prefix, uint32_t 
     c->entries[c->entry_count++] = (struct netmap_entry){*prefix, value};
 }
 
-static void add_network(struct compiler *c, const struct estimated *network)
+static void add_network(struct compiler *c, const struct network_estimates *network)
 {
     struct prefix prefix = network_prefix(network->network);
     unsigned bits = network_is_v4(network->network) ? NETWORK_BITS_V4 : NETWORK_BITS_V6;
@@ -329,19 +329,19 @@ static uint64_t vicinity(uint64_t network)
 
 static int network_order(const void *a, const void *b)
 {
-    const struct estimated *const *x = (const struct estimated *const *)a;
-    const struct estimated *const *y = (const struct estimated *const *)b;
+    const struct network_estimates *const *x = (const struct network_estimates *const *)a;
+    const struct network_estimates *const *y = (const struct network_estimates *const *)b;
 
     return (*x)->network < (*y)->network ? -1 : (*x)->network > (*y)->network;
 }
 
-static void collect(void *arg, const struct estimated *network)
+static void collect(void *arg, const struct network_estimates *network)
 {
     struct compiler *c = arg;
     c->networks[c->network_count++] = network;
 }
 
-static void add_kin(struct compiler *c, const struct estimated *network)
+static void add_kin(struct compiler *c, const struct network_estimates *network)
 {
     load(c, network);
     for (size_t i = 0; i < c->known_count && c->known_count > 1; i++) {
@@ -392,10 +392,10 @@ static void compiler_init(struct compiler *c, const struct measured_input *in)
     c->us = arena_zalloc(&c->scratch, count * sizeof(*c->us));
     c->lately = arena_zalloc(&c->scratch, count * sizeof(*c->lately));
     c->far = arena_zalloc(&c->scratch, count * sizeof(*c->far));
-    c->known = arena_zalloc(&c->scratch, ESTIMATES_OF * sizeof(*c->known));
+    c->known = arena_zalloc(&c->scratch, ESTIMATES_NEAREST * sizeof(*c->known));
     c->kin = arena_zalloc(&c->scratch, count * sizeof(*c->kin));
     c->seen = arena_zalloc(&c->scratch, count * sizeof(*c->seen));
-    c->networks = xcalloc(in->estimates->count, sizeof(struct estimated *));
+    c->networks = xcalloc(in->estimates->count, sizeof(struct network_estimates *));
     c->draft = arena_zalloc(&c->scratch, sizeof(*c->draft) + ids * sizeof(c->draft->ids[0]));
 }
 
@@ -406,7 +406,7 @@ struct measured *measured_new(const struct measured_input *input)
     compiler_init(&c, input);
     CHECK(intern(&c, c.draft) == NETMAP_NONE);
     estimates_each(input->estimates, collect, &c);
-    qsort(c.networks, c.network_count, sizeof(struct estimated *), network_order);
+    qsort(c.networks, c.network_count, sizeof(struct network_estimates *), network_order);
     add_networks(&c);
     c.out->map = netmap_new(c.entries, c.entry_count, NULL, 0);
     map_fini(&c.interned);

@@ -9,7 +9,8 @@
  *
  * - Measured replicas are ranked by their times. Another one replaces the first measured one of the
  * base only if it is better by more than a small margin.
- * - Replicas of which is only known that they are farther than ESTIMATES_OF others are left out.
+ * - Replicas of which is only known that they are farther than ESTIMATES_NEAREST others are left
+ * out.
  * - Unmeasured replicas keep their place before the first measured one of the base: too little is
  * known to change what distance says. They are asked next, and so soon measured.
  * - All others are ranked by an expected time: what networks nearby (the same IPv4 /16 or IPv6 /32)

@@ -39,11 +39,11 @@ static bool note(uint16_t slot, uint64_t number, uint32_t us, uint32_t samples)
 
 static const struct estimate *find(uint16_t slot, uint64_t number)
 {
-    const struct estimated *at = estimates_find(table, network(number));
+    const struct network_estimates *at = estimates_find(table, network(number));
 
     for (size_t i = 0; at && i < at->count; i++) {
-        if (at->of[i].slot == slot) {
-            return &at->of[i];
+        if (at->nearest[i].slot == slot) {
+            return &at->nearest[i];
         }
     }
     return NULL;
@@ -100,7 +100,7 @@ Test(estimates, ageing)
 
 Test(estimates, the_farthest_of_too_many_leave)
 {
-    for (uint16_t slot = 0; slot < ESTIMATES_OF; slot++) {
+    for (uint16_t slot = 0; slot < ESTIMATES_NEAREST; slot++) {
         cr_expect(note(slot, 7, 10000u + 1000u * slot, 10));
     }
     cr_expect_not(note(100, 7, 99000, 10), "farther than all");
@@ -110,12 +110,12 @@ Test(estimates, the_farthest_of_too_many_leave)
     cr_expect_not(is_far(99, NOW));
     cr_expect(note(101, 7, 15500, 10));
     cr_expect_not_null(find(101, 7));
-    cr_expect_null(find(ESTIMATES_OF - 1, 7), "the farthest left");
-    cr_expect(is_far(ESTIMATES_OF - 1, NOW));
+    cr_expect_null(find(ESTIMATES_NEAREST - 1, 7), "the farthest left");
+    cr_expect(is_far(ESTIMATES_NEAREST - 1, NOW));
     cr_expect(note(100, 7, 9000, 10), "it is not far any more");
     cr_expect_not(is_far(100, NOW));
-    estimates_forget(table, ESTIMATES_OF - 1);
-    cr_expect_not(is_far(ESTIMATES_OF - 1, NOW), "another replica");
+    estimates_forget(table, ESTIMATES_NEAREST - 1);
+    cr_expect_not(is_far(ESTIMATES_NEAREST - 1, NOW), "another replica");
     cr_expect(note_aged(102, 7, 99000, 10, 0, NOW + DAY + 1), "before what is too old");
     cr_expect_not_null(find(102, 7));
 }

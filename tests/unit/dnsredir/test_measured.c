@@ -177,7 +177,7 @@ Test(measured, what_is_too_far_to_be_kept_is_not_tried_again)
     struct rtt_line line = {.network = network("10.1.2.0/24"), .us = 10000, .samples = 10};
 
     note_all("10.1.2.0/24", "r1=18");
-    for (uint16_t slot = 1; slot < ESTIMATES_OF; slot++) {
+    for (uint16_t slot = 1; slot < ESTIMATES_NEAREST; slot++) {
         estimates_note(estimates, slot, &line, NOW); /* replicas that are no more */
     }
     note_all("10.1.2.0/24", "r0=90");
