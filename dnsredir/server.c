@@ -55,7 +55,7 @@ void server_publish(void *arg)
     world->settings = s->settings;
     world->settings_worlds = s->settings_worlds;
     ++*s->settings_worlds;
-    world->signatures = signatures_ref(s->resign.current);
+    world->signatures = signatures_ref(s->signing.current);
     world->measured = measure_join(s->measure);
     world->identity = s->settings->identity;
     if (s->settings->cookies.mode != COOKIES_OFF && world->identity.cookies.count == 0) {
@@ -103,7 +103,7 @@ static void on_load(uv_timer_t *timer)
         server_publish(s);
     }
     free(standing);
-    resign_check(&s->resign, &s->loop, s->settings, s->settings_worlds);
+    server_sign_check(&s->signing, &s->loop, s->settings, s->settings_worlds);
     if (s->watchdog && worker_pool_alive(s->workers)) {
         notify_alive();
     }
@@ -126,7 +126,7 @@ void server_adopt(struct server *s, struct settings *settings, struct signatures
     struct probes *old = s->probes;
 
     s->settings = settings;
-    resign_adopt(&s->resign, signatures);
+    server_sign_adopt(&s->signing, signatures);
     s->settings_worlds = xcalloc(1, sizeof(*s->settings_worlds));
     settings->held = &s->settings_held;
     s->settings_held++;
@@ -167,7 +167,7 @@ static void stop(struct server *s)
     updater_stop(
         s->state.updater); /* what the updater has written is answered before the sockets close */
     worker_pool_stop(s->workers);
-    resign_stop(&s->resign);
+    server_sign_stop(&s->signing);
     measure_stop(s->measure);
     probes_close(&s->probes);
     admin_close(&s->admin);
@@ -325,7 +325,7 @@ static void fini(struct server *s)
     publish_free(&s->publish);
     bound_unref(&s->state.bound);
     roster_free(&s->roster);
-    signatures_unref(&s->resign.current);
+    signatures_unref(&s->signing.current);
     measure_free(&s->measure);
     buf_fini(&s->errors);
     config_report_fini(&s->reports);
@@ -340,8 +340,8 @@ int server_run(int argc, char **argv, struct settings *settings)
     s.publish = publish_new(settings->workers + 1, world_free);
     s.settings = settings;
     config_report_init(&s.reports, settings);
-    s.resign.changed = server_publish;
-    s.resign.arg = &s;
+    s.signing.changed = server_publish;
+    s.signing.arg = &s;
     s.state.changed = server_publish;
     s.state.remembered = on_remembered;
     s.state.arg = &s;

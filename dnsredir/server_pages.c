@@ -73,7 +73,7 @@ static const char *render_page(void *arg, struct span path, struct span query, s
                             .updater = s->state.updater,
                             .worlds = publish_report(s->publish),
                             .settings_held = s->settings_held,
-                            .signatures = s->resign.current,
+                            .signatures = s->signing.current,
                             .now = uv_now(&s->loop),
                             .counters = counters,
                             .counter_count = worker_pool_size(s->workers)};

@@ -25,7 +25,7 @@ struct server {
     struct settings *settings; /* of the current world */
     unsigned *settings_worlds; /* references to them (settings_release()) */
     size_t settings_held;      /* how many settings are in memory: these, and older ones */
-    struct resign resign;
+    struct server_sign signing;
     struct publish *publish;
     struct probes *probes;
     struct roster *roster;

@@ -58,7 +58,7 @@ void server_reload(struct server *s)
     s->reload_again = s->reloading;
     if (!s->reloading) {
         s->reloading = true;
-        s->loaded_from = signatures_ref(s->resign.current);
+        s->loaded_from = signatures_ref(s->signing.current);
         notify_reloading();
         CHECK(thread_queue_work(&s->loop, &s->work, reload_work, reload_done) == 0);
     }

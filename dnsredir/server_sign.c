@@ -9,48 +9,48 @@
 
 static void on_work(uv_work_t *work)
 {
-    struct resign *resign = container_of(work, struct resign, work);
+    struct server_sign *signing = container_of(work, struct server_sign, work);
 
-    resign->fresh = settings_sign(resign->settings, NULL);
+    signing->fresh = settings_sign(signing->settings, NULL);
 }
 
 static void on_done(uv_work_t *work, int status)
 {
-    struct resign *resign = container_of(work, struct resign, work);
+    struct server_sign *signing = container_of(work, struct server_sign, work);
 
-    resign->busy = false;
-    if (resign->stopped) {
-        signatures_unref(&resign->fresh);
+    signing->busy = false;
+    if (signing->stopped) {
+        signatures_unref(&signing->fresh);
     } else {
-        resign_adopt(resign, resign->fresh);
-        log_info("zones_signed", "signatures=%zu", signatures_count(resign->current));
-        resign->changed(resign->arg);
+        server_sign_adopt(signing, signing->fresh);
+        log_info("zones_signed", "signatures=%zu", signatures_count(signing->current));
+        signing->changed(signing->arg);
     }
-    settings_release(resign->settings, resign->holders);
+    settings_release(signing->settings, signing->holders);
 }
 
-void resign_check(struct resign *resign, uv_loop_t *loop, struct settings *settings,
-                  unsigned *holders)
+void server_sign_check(struct server_sign *signing, uv_loop_t *loop, struct settings *settings,
+                       unsigned *holders)
 {
-    if (resign->busy || !signatures_due(resign->current, (uint32_t)clock_wall())) {
+    if (signing->busy || !signatures_due(signing->current, (uint32_t)clock_wall())) {
         return;
     }
-    resign->busy = true;
-    resign->stopped = false;
-    resign->settings = settings;
-    resign->holders = holders;
+    signing->busy = true;
+    signing->stopped = false;
+    signing->settings = settings;
+    signing->holders = holders;
     ++*holders;
-    CHECK(thread_queue_work(loop, &resign->work, on_work, on_done) == 0);
+    CHECK(thread_queue_work(loop, &signing->work, on_work, on_done) == 0);
 }
 
-void resign_adopt(struct resign *resign, struct signatures *signatures)
+void server_sign_adopt(struct server_sign *signing, struct signatures *signatures)
 {
-    signatures_unref(&resign->current);
-    resign->current = signatures;
-    resign->stopped = true; /* the signatures being made are of former settings */
+    signatures_unref(&signing->current);
+    signing->current = signatures;
+    signing->stopped = true; /* the signatures being made are of former settings */
 }
 
-void resign_stop(struct resign *resign)
+void server_sign_stop(struct server_sign *signing)
 {
-    resign->stopped = true;
+    signing->stopped = true;
 }

@@ -9,7 +9,7 @@
 
 #include <uv.h>
 
-struct resign {
+struct server_sign {
     struct signatures *current; /* of the current settings; NULL: no zone of theirs is signed */
     void (*changed)(void *arg); /* called when `current` was replaced */
     void *arg;
@@ -23,11 +23,11 @@ struct resign {
 };
 
 /* Starts to sign the current settings anew, if it is time. To be called now and then. */
-void resign_check(struct resign *resign, uv_loop_t *loop, struct settings *settings,
-                  unsigned *holders);
+void server_sign_check(struct server_sign *signing, uv_loop_t *loop, struct settings *settings,
+                       unsigned *holders);
 /* Takes over `signatures`, which are of other settings; those that are being made are dropped. */
-void resign_adopt(struct resign *resign, struct signatures *signatures);
+void server_sign_adopt(struct server_sign *signing, struct signatures *signatures);
 /* Drops those that are being made; `changed` is not called any more. */
-void resign_stop(struct resign *resign);
+void server_sign_stop(struct server_sign *signing);
 
 #endif
