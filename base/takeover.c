@@ -24,8 +24,8 @@
 enum { BACKLOG = 8 };
 
 struct takeover {
-    uv_poll_t listening, asking; /* `asking` is in use only while a peer is connected */
-    uv_timer_t patience;         /* limits how long a peer may take to say hello */
+    uv_poll_t listening, peer_poll; /* `peer_poll` is in use only while a peer is connected */
+    uv_timer_t hello_timer;         /* limits how long a peer may take to say hello */
     struct takeover_events events;
     char program[TAKEOVER_PROGRAM];
     int fd, peer; /* peer -1: none is connected */
@@ -54,17 +54,17 @@ static void on_listening_closed(uv_handle_t *handle)
     free_if_done(takeover);
 }
 
-static void on_patience_closed(uv_handle_t *handle)
+static void on_hello_timer_closed(uv_handle_t *handle)
 {
-    struct takeover *takeover = container_of(handle, struct takeover, patience);
+    struct takeover *takeover = container_of(handle, struct takeover, hello_timer);
 
     takeover->handles--;
     free_if_done(takeover);
 }
 
-static void on_asking_closed(uv_handle_t *handle)
+static void on_peer_poll_closed(uv_handle_t *handle)
 {
-    struct takeover *takeover = container_of(handle, struct takeover, asking);
+    struct takeover *takeover = container_of(handle, struct takeover, peer_poll);
 
     takeover->handles--;
     if (!takeover->ready) {
@@ -74,28 +74,28 @@ static void on_asking_closed(uv_handle_t *handle)
     free_if_done(takeover);
 }
 
-static void stop_asking(struct takeover *takeover)
+static void stop_reading(struct takeover *takeover)
 {
-    uv_timer_stop(&takeover->patience);
-    if (takeover->peer >= 0 && !uv_is_closing((uv_handle_t *)&takeover->asking)) {
-        uv_close((uv_handle_t *)&takeover->asking, on_asking_closed);
+    uv_timer_stop(&takeover->hello_timer);
+    if (takeover->peer >= 0 && !uv_is_closing((uv_handle_t *)&takeover->peer_poll)) {
+        uv_close((uv_handle_t *)&takeover->peer_poll, on_peer_poll_closed);
     }
 }
 
 static void refuse(struct takeover *takeover, const char *why)
 {
     log_warn("takeover_refused", "why=%s", why);
-    stop_asking(takeover);
+    stop_reading(takeover);
 }
 
-static void on_silence(uv_timer_t *timer)
+static void on_hello_timeout(uv_timer_t *timer)
 {
-    refuse(container_of(timer, struct takeover, patience), "it does not say what it wants");
+    refuse(container_of(timer, struct takeover, hello_timer), "it does not say what it wants");
 }
 
 /* Handles the peer's READY. The connection then stays open: its end tells the newer process that we
  * have ended. */
-static void on_word(struct takeover *takeover)
+static void on_ready_message(struct takeover *takeover)
 {
     char word = 0;
     ssize_t n = recv(takeover->peer, &word, 1, MSG_DONTWAIT);
@@ -104,7 +104,7 @@ static void on_word(struct takeover *takeover)
         return;
     }
     takeover->ready = n == 1 && word == TAKEOVER_READY;
-    stop_asking(takeover);
+    stop_reading(takeover);
     if (takeover->ready) {
         uv_poll_stop(&takeover->listening); /* the newer process accepts from this socket now */
         inherited_withdraw();
@@ -115,7 +115,7 @@ static void on_word(struct takeover *takeover)
     }
 }
 
-static void give(struct takeover *takeover)
+static void send_sockets(struct takeover *takeover)
 {
     struct takeover_gift gift = {.watchdog_ms = notify_watchdog_ms()};
     size_t count;
@@ -129,7 +129,7 @@ static void give(struct takeover *takeover)
     int err = takeover_send(takeover->peer, &gift, sockets);
     if (err) {
         log_warn("takeover_failed", "why=%s", err_text(err));
-        stop_asking(takeover);
+        stop_reading(takeover);
         return;
     }
     takeover->given = true;
@@ -144,11 +144,11 @@ static void on_hello(struct takeover *takeover)
     if (err == 0) {
         return;
     }
-    uv_timer_stop(&takeover->patience);
+    uv_timer_stop(&takeover->hello_timer);
     if (err > 0) {
-        give(takeover);
+        send_sockets(takeover);
     } else if (err == ERR_CLOSED) {
-        stop_asking(takeover);
+        stop_reading(takeover);
     } else {
         refuse(takeover, err == ERR_UNSUPPORTED ? "its version is another"
                          : err == ERR_REFUSED   ? "it is another program"
@@ -156,28 +156,29 @@ static void on_hello(struct takeover *takeover)
     }
 }
 
-static void on_said(uv_poll_t *poll, int status, int events)
+static void on_peer_readable(uv_poll_t *poll, int status, int events)
 {
-    struct takeover *takeover = container_of(poll, struct takeover, asking);
+    struct takeover *takeover = container_of(poll, struct takeover, peer_poll);
 
     if (takeover->given) {
-        on_word(takeover);
+        on_ready_message(takeover);
     } else {
         on_hello(takeover);
     }
 }
 
 /* Begins to read from the peer. Returns 0 or a negative code. */
-static int hear(struct takeover *takeover, int peer)
+static int start_reading(struct takeover *takeover, int peer)
 {
-    int err = uv_poll_init(takeover->listening.loop, &takeover->asking, peer);
+    int err = uv_poll_init(takeover->listening.loop, &takeover->peer_poll, peer);
 
     if (!err) {
         takeover->peer = peer;
         takeover->given = false;
         takeover->handles++;
-        uv_poll_start(&takeover->asking, UV_READABLE, on_said);
-        uv_timer_start(&takeover->patience, on_silence, TAKEOVER_SECONDS * UINT64_C(1000), 0);
+        uv_poll_start(&takeover->peer_poll, UV_READABLE, on_peer_readable);
+        uv_timer_start(&takeover->hello_timer, on_hello_timeout, TAKEOVER_SECONDS * UINT64_C(1000),
+                       0);
     }
     return err;
 }
@@ -200,7 +201,7 @@ static bool is_leaving(const struct takeover *takeover)
     struct pollfd peer = {.fd = takeover->peer, .events = POLLRDHUP};
 
     return takeover->peer >= 0 && !takeover->ready &&
-           (uv_is_closing((const uv_handle_t *)&takeover->asking) || poll(&peer, 1, 0) > 0);
+           (uv_is_closing((const uv_handle_t *)&takeover->peer_poll) || poll(&peer, 1, 0) > 0);
 }
 
 static void on_asked(uv_poll_t *poll, int status, int events)
@@ -215,7 +216,7 @@ static void on_asked(uv_poll_t *poll, int status, int events)
         return;
     }
     const char *why = refusal(takeover, peer);
-    int err = why ? 0 : hear(takeover, peer);
+    int err = why ? 0 : start_reading(takeover, peer);
     if (why || err) {
         log_warn("takeover_refused", "why=%s by=%d", why ? why : err_text(err),
                  takeover->peer >= 0 ? (int)takeover_peer(takeover->peer) : 0);
@@ -240,7 +241,7 @@ int takeover_open(uv_loop_t *loop, const char *path, const char *program,
         *out = NULL;
         return err;
     }
-    uv_timer_init(loop, &takeover->patience);
+    uv_timer_init(loop, &takeover->hello_timer);
     takeover->handles = 2;
     inherited_offer(takeover->fd);
     uv_poll_start(&takeover->listening, UV_READABLE, on_asked);
@@ -270,8 +271,8 @@ void takeover_close(struct takeover **slot)
     if (takeover) {
         takeover->closed = true;
         inherited_withdraw();
-        stop_asking(takeover);
-        uv_close((uv_handle_t *)&takeover->patience, on_patience_closed);
+        stop_reading(takeover);
+        uv_close((uv_handle_t *)&takeover->hello_timer, on_hello_timer_closed);
         uv_close((uv_handle_t *)&takeover->listening, on_listening_closed);
     }
 }
