@@ -278,7 +278,7 @@ static struct spool *spool_of_bytes(struct span body)
     struct spool *spool = spool_new(&(struct spool_options){
         .expected = (int64_t)body.len,
         .limit = body.len,
-        .sure = true,
+        .room_certain = true,
     });
 
     spool_keep(spool, body.len);

@@ -95,8 +95,8 @@ struct spool *spool_new(const struct spool_options *options)
     CHECK(pthread_mutex_init(&spool->lock, NULL) == 0);
     spool->expected = options->expected;
     spool->limit = options->limit;
-    spool->sure = options->sure;
-    spool->wary = options->wary;
+    spool->room_certain = options->room_certain;
+    spool->length_untrusted = options->length_untrusted;
     spool->promised = options->promised;
     spool->writer = options->writer;
     spool->chunks = &spool->first;
@@ -250,7 +250,7 @@ static void wake_readers(struct spool *spool)
  * stored in groups as large ones are or, without a store, only passed through. */
 static void spill_when_tight(struct spool *spool)
 {
-    if (spool_keeps(spool) && !spool->sure && memory_is_tight()) {
+    if (spool_keeps(spool) && !spool->room_certain && memory_is_tight()) {
         spool->spill = spool_is_storing(spool);
         spool->keep = spool->spill;
         spool->put_failed = spool->lacks_room = !spool->spill;

@@ -29,11 +29,13 @@ struct spool;
 enum spool_flow { SPOOL_MORE, SPOOL_PAUSE };
 
 struct spool_options {
-    int64_t expected;    /* announced length, or -1 */
-    size_t limit;        /* bytes in memory above which the writer is paused */
-    size_t promised;     /* bytes reserved with memory_begin(), used first; taken over */
-    bool sure;           /* room for what it keeps is certain: it stays, even if memory is tight */
-    bool wary;           /* allocates nothing before it arrives, whatever is announced */
+    int64_t expected; /* announced length, or -1 */
+    size_t limit;     /* bytes in memory above which the writer is paused */
+    size_t promised;  /* bytes reserved with memory_begin(), used first; taken over */
+    /* There is room for all that it keeps, so it stays even if memory is tight. */
+    bool room_certain;
+    /* Memory is allocated only for what has arrived, whatever length was announced. */
+    bool length_untrusted;
     struct waker writer; /* called when there is room again, when the last reader has left, or when
                             storing failed */
 };

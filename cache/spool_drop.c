@@ -7,7 +7,7 @@
  * amount with which it can make progress. */
 static size_t window(const struct spool *spool)
 {
-    if (spool->sure || !memory_is_tight()) {
+    if (spool->room_certain || !memory_is_tight()) {
         return spool->limit;
     }
     return spool_is_storing(spool) ? STORE_CHUNK - 1 : CHUNK_SECOND;

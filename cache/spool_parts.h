@@ -75,8 +75,8 @@ struct spool {
     size_t in_memory;   /* sum of `cap` of the chunks in memory */
     size_t limit;
     size_t promised; /* the writer's: bytes reserved for what comes next */
-    bool sure;
-    bool wary;
+    bool room_certain;
+    bool length_untrusted;
     bool ended;
     bool had_reader;
     bool paused;

@@ -24,7 +24,7 @@ static size_t chunk_size(const struct spool *spool, uint64_t start, size_t comin
         return growing_size(start, coming);
     }
     uint64_t left = (uint64_t)spool->expected > start ? (uint64_t)spool->expected - start : 0;
-    uint64_t most = spool->wary ? growing_size(start, coming) : CHUNK - start % CHUNK;
+    uint64_t most = spool->length_untrusted ? growing_size(start, coming) : CHUNK - start % CHUNK;
     left = left > 0 ? left : CHUNK_FIRST;
     return (size_t)(left < most ? left : most);
 }
@@ -51,7 +51,7 @@ static size_t needed(const struct spool *spool, size_t least)
     uint64_t start = next_start(spool);
     uint64_t ahead = STORE_CHUNK - start % STORE_CHUNK + CHUNK;
 
-    if (spool->wary || (spool->expected < 0 && start < CHUNK_FIRST + CHUNK_SECOND)) {
+    if (spool->length_untrusted || (spool->expected < 0 && start < CHUNK_FIRST + CHUNK_SECOND)) {
         ahead = 0; /* most bodies of unknown length are shorter than this */
     } else if (spool->expected >= 0) {
         uint64_t whole = (uint64_t)spool->expected;
@@ -83,7 +83,7 @@ static bool assure(struct spool *spool, size_t least)
 
 void spool_look_ahead(struct spool *spool)
 {
-    if (spool->sure || spool->put == NULL || !spool_is_large(spool) || !is_to_stay(spool)) {
+    if (spool->room_certain || spool->put == NULL || !spool_is_large(spool) || !is_to_stay(spool)) {
         return;
     }
     size_t ahead = needed(spool, 0);
@@ -124,12 +124,12 @@ size_t spool_next_size(struct spool *spool, size_t coming)
 {
     size_t cap = chunk_size(spool, spool->length, coming);
 
-    if (!spool->sure && is_to_stay(spool)) {
+    if (!spool->room_certain && is_to_stay(spool)) {
         if (assure(spool, cap)) {
             return use_promise(spool, cap);
         }
         give_up_keeping(spool);
     }
-    cap = cap > CHUNK_SECOND && memory_is_tight() && !spool->sure ? CHUNK_SECOND : cap;
+    cap = cap > CHUNK_SECOND && memory_is_tight() && !spool->room_certain ? CHUNK_SECOND : cap;
     return use_promise(spool, cap);
 }

@@ -192,7 +192,7 @@ static void open_request_body(struct exchange *x)
     x->request_body = spool_new(&(struct spool_options){
         .expected = x->request.content_length,
         .limit = REQUEST_SPOOL_LIMIT,
-        .wary = true,
+        .length_untrusted = true,
         .writer = {wake_body, x},
     });
     spool_keep(x->request_body, REQUEST_KEPT_MAX);

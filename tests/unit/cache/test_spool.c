@@ -330,8 +330,8 @@ Test(spool, too_much_memory_for_all_makes_small_bodies_pass)
 Test(spool, what_a_wary_one_is_told_of_takes_no_memory_before_it_comes)
 {
     enum { ANNOUNCED = 300000 };
-    struct spool *spool =
-        spool_new(&(struct spool_options){.expected = ANNOUNCED, .limit = 1 << 20, .wary = true});
+    struct spool *spool = spool_new(
+        &(struct spool_options){.expected = ANNOUNCED, .limit = 1 << 20, .length_untrusted = true});
     struct spool_reader reader;
 
     spool_keep(spool, 1 << 20);
