@@ -325,11 +325,12 @@ int evict_trim(struct disk *disk)
         drop(disk, walked, true); /* the copies of its objects are committed by now */
     }
     int err = 0;
-    while (disk_used(disk) + spares_bytes(&disk->spares) > disk->size &&
-           spare_unlink(&disk->spares, &disk->segments.home)) {
-    }
     for (int round = 0; !err && disk_used(disk) > disk->size && !is_in_vain(disk, 0); round++) {
         err = walk_and_drop(disk, round);
+    }
+    /* last, as files of what was just dropped are spares, too */
+    while (disk_used(disk) + spares_bytes(&disk->spares) > disk->size &&
+           spare_unlink(&disk->spares, &disk->segments.home)) {
     }
     return err == ERR_NOT_FOUND ? 0 : err;
 }
