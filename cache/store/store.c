@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cache/store/crashes.h"
 #include "cache/store/lookup.h"
+#include "cache/store/remedy.h"
 #include "cache/store/store_parts.h"
 
 #include <errno.h>
@@ -74,34 +75,6 @@ void store_retire(struct store *store)
 }
 
 /* ---- life ---- */
-
-/* What whoever runs the process can do about a directory that cannot be opened. */
-static const char *remedy_for(int err)
-{
-    switch (err) {
-    case -EACCES:
-    case -EPERM:
-        return "the user of this process must be able to write to it and to all files in it";
-    case -EROFS:
-        return "mount its file system for writing, or name another directory";
-    case -ENOSPC:
-    case -EDQUOT:
-        return "make room on its file system, or name a directory on another one";
-    case -ENOTDIR:
-    case -ENAMETOOLONG:
-    case -ELOOP:
-        return "name a directory, or a path at which one can be made";
-    case -EMFILE:
-    case -ENFILE:
-        return "raise the limit of open files";
-    case -ENOMEM:
-        return "give it a smaller size: all of it is mapped into the address space";
-    case ERR_BUSY:
-        return "see store_in_use";
-    default:
-        return "see what the kernel says of its file system: dmesg";
-    }
-}
 
 int store_open(const struct store_options *options, struct store **out)
 {

@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "cache/store/evict.h"
 #include "cache/store/refused.h"
+#include "cache/store/remedy.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -259,8 +260,8 @@ static void on_failure(struct writer *writer, int err)
     }
     writer->failures += !is_shortage(err);
     atomic_store(&writer->retry_at, clock_mono_ms() + pause);
-    log_error("store_commit_failed", "dir=%s err=%s failures=%u pause_ms=%u",
-              disk->segments.home.dir, err_text(err), writer->failures, pause);
+    log_error("store_commit_failed", "dir=%s err=%s failures=%u pause_ms=%u next=%s",
+              disk->segments.home.dir, err_text(err), writer->failures, pause, remedy_for(err));
     if (is_disk_full(disk, err)) {
         evict_one(disk); /* other files have filled the disk, so the store has to shrink */
     }
