@@ -17,7 +17,7 @@ static void print(const struct buf *text, FILE *to)
     fflush(to);
 }
 
-/* --help and its like: done with. */
+/* Handles --help and similar options. Returns whether there is nothing more to do. */
 static bool tell(int argc, char **argv)
 {
     struct buf out = BUF_INIT;

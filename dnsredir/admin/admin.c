@@ -131,7 +131,8 @@ static void put_response(struct connection *c, const char *status, const char *t
     buf_append(&c->out, body);
 }
 
-/* A page in a browser can have it send a request here, but not without saying so. */
+/* A web page can make a browser send a request here, but the browser then names the page's origin.
+ */
 static bool has_origin(struct span head)
 {
     while (head.len) {
@@ -152,7 +153,7 @@ static struct span without_port(struct span authority)
     return span_take(authority, span_find(authority, ':'));
 }
 
-/* No browser leaves Host out. */
+/* A request without Host is accepted, because no browser leaves it out. */
 static bool has_strange_host(const struct admin *admin, struct span head)
 {
     while (head.len) {
@@ -268,8 +269,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
 }
 
-/* The oldest of those that have not asked yet gives way: who opens connections and asks nothing
- * must not keep administrators out. The others end by themselves. */
+/* Closes the oldest connection that has not sent a request yet: clients that open connections and
+ * send nothing must not keep administrators out. Connections with a request end by themselves. */
 static void make_room(struct admin *admin)
 {
     list_each_safe(link, &admin->connections)

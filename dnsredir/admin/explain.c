@@ -33,7 +33,7 @@ static const char *refused(struct buf *out, const char *why)
     return admin_refused;
 }
 
-/* NULL, or what is wrong with it. */
+/* Reads the question from the query of the URL. Returns NULL, or what is wrong with it. */
 static const char *read_question(struct span query, struct question *out)
 {
     char text[ADMIN_FIELD_MAX];
@@ -56,7 +56,7 @@ static const char *read_question(struct span query, struct question *out)
     return NULL;
 }
 
-/* Bits of the client's own family. */
+/* The length of the client's prefix in its own address family. */
 static unsigned client_bits(const struct question *q)
 {
     return q->client.bits - (ip_is_v4(&q->client.ip) ? 96u : 0u);
@@ -133,7 +133,7 @@ static bool is_picked(const struct answer_note *note, unsigned replica)
     return false;
 }
 
-/* Do all that may be given go into an answer, until it is full? */
+/* Does the policy put all available replicas into an answer, until it is full? */
 static bool gives_all(const struct policy *policy, const struct choice_input *input)
 {
     return policy->kind == POLICY_STATIC ||
@@ -150,8 +150,9 @@ static bool is_listed(const struct ranking *ranking, unsigned replica)
     return false;
 }
 
-/* The answer has room left: all were asked, so that whoever is not in it could not be given. Of an
- * ordered ranking that is true of those that are the decision. */
+/* Had the answer room for one more replica? Then all candidates were considered, and one that is
+ * not in the answer could not be given. In an ordered ranking this is true only of the replicas
+ * that it lists. */
 static bool had_room_for(const struct policy *policy, const struct choice_input *input,
                          const struct answer_note *note, unsigned replica)
 {

@@ -144,7 +144,7 @@ static const char *state_word(const struct probe_report *report, bool draining)
     return report->health.known ? (report->health.up ? "up" : "down") : "unknown";
 }
 
-/* Why it is in its state. */
+/* Returns why the replica is in its state, or NULL. */
 static const char *reason_of(const struct status *status, const struct probe_report *report,
                              const struct roster_report *more, size_t replica)
 {

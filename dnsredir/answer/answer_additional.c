@@ -2,7 +2,7 @@
  * them. What does not fit is left out, but for the glue of a delegation. */
 #include "dnsredir/answer/answer_parts.h"
 
-/* Of so many hosts of a set the addresses are added. */
+/* At most so many hosts of a set get their addresses added. */
 #define HOSTS_MAX 16
 
 /* The sets of a name, written or bound by updates; NULL: it has none, or is not ours. Below a

@@ -24,7 +24,7 @@ static void answer_redirected(struct answering *a, const struct policy *policy)
     }
 }
 
-/* Leaves the rest of the chain, from `owner` on, to who resolves for us. */
+/* Leaves the rest of the chain, from `owner` on, to the resolver. */
 static void defer(struct answering *a, const struct name *owner)
 {
     struct deferral *out = a->client->deferral;
@@ -41,8 +41,9 @@ static void defer(struct answering *a, const struct name *owner)
     a->note->deferred = true;
 }
 
-/* Those who may ask for anything get the end of the chain, whoever has it. Not where a wildcard
- * stands in it and is to be proved: who validates goes on from the alias by itself. */
+/* Clients that may use the resolver get the whole chain, also where it leaves our zones. The
+ * exception is a chain with a wildcard that has to be proved: a client that validates follows the
+ * alias by itself. */
 bool answer_may_defer(const struct answering *a)
 {
     return a->recursive && a->client->deferral && (a->query->flags & FLAG_RD) &&

@@ -225,9 +225,9 @@ static void conclude(struct probe *p, const char *fault)
     }
 }
 
-/* Handles a connection that is gone or of no use. If it was kept from an earlier probe, it may have
- * been closed in between: that says nothing about the replica, and the probe is repeated on a new
- * one. */
+/* Handles a connection that was closed or is of no use. If it was kept from an earlier probe, the
+ * replica may have closed it in between, which says nothing about its health: the probe is repeated
+ * on a new connection. */
 static void link_failed(struct probe *p, const char *fault)
 {
     bool in_vain = p->asking && !p->fresh && p->reply.head_len == 0;

@@ -12,12 +12,12 @@
 #define CLOCK_BEGIN RTT_AGE_MAX
 /* Making maps may take 1/REST of the time. */
 #define REST 20
-/* Estimates become too old without anybody saying a word. */
+/* The map is made anew this often even without new reports, because estimates grow too old. */
 #define LOOK_AGAIN_MS 300000
 /* Changes from one report, or from several replicas at about the same time, go into one map. */
 #define GATHER_MS 50
 
-/* A map that is being made; all of it is the thread's until the loop is told. */
+/* A map that is being made. All of it belongs to the thread until the loop is notified. */
 struct job {
     struct measured_input input;
     struct estimates *estimates;
@@ -105,7 +105,8 @@ static uint32_t seconds(const struct measure *m)
 
 /* ---- the settings ---- */
 
-/* Under one slot stands one replica: another one that is called the same is not as far away. */
+/* A slot has the estimates of one replica. If another one takes over its name, they are forgotten,
+ * because it may be elsewhere. */
 static void know(struct measure *m, uint16_t slot, const struct replica_row *row)
 {
     struct buf text = BUF_INIT;
@@ -242,8 +243,8 @@ static void on_time(uv_timer_t *timer)
     job_begin(container_of(timer, struct measure, timer));
 }
 
-/* When to make the next map: while nothing changes, seldom. One that is planned stays planned, but
- * for a change that comes before it. */
+/* Plans the next map: seldom while nothing changes. A planned map is only ever moved to an earlier
+ * time, by a change. */
 static void plan(struct measure *m)
 {
     uint64_t now = uv_now(m->loop);

@@ -29,7 +29,8 @@ static int read_status(struct reply *reply, struct span line)
     return 0;
 }
 
-/* A field that is of interest. Two lengths, or a body without one: the connection is not kept. */
+/* Reads a header field, if it matters here. With two lengths, or a body without a length, the
+ * connection is not kept. */
 static void read_field(struct reply *reply, struct span line, bool *has_length)
 {
     struct span value = line;
@@ -84,7 +85,7 @@ static size_t take_head(struct reply *reply, struct span bytes)
     return len;
 }
 
-/* Any number of them may come before the one that counts (RFC 9110 15.2). */
+/* Is it an interim response? Any number of them may precede the final one (RFC 9110 15.2). */
 static bool is_interim(const struct reply *reply)
 {
     return reply->status < 200 && reply->status != 101;

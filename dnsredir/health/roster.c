@@ -53,7 +53,7 @@ static bool is_configured(const struct settings *settings, const struct member *
     return false;
 }
 
-/* The slot of a name: its own, a free one, or that of a replica that is no more. */
+/* The slot of a name: its own, a free one, or that of a replica that is no longer configured. */
 static uint16_t slot_of(struct roster *roster, const char *name)
 {
     size_t at = REPLICAS_MAX;

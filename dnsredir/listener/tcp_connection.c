@@ -173,7 +173,8 @@ static void put_message(struct buf *out, const uint8_t *bytes, size_t len)
     buf_append(out, span_of(bytes, len));
 }
 
-/* Out of order (RFC 7766 6.2.1.1). A peer that reads nothing cannot have us keep it all. */
+/* Sends the resolver's answer, perhaps out of order (RFC 7766 6.2.1.1). A connection whose peer
+ * does not read is closed once too much waits for it. */
 static void on_answered(struct ticket *base, struct span answer)
 {
     struct tcp_ticket *ticket = container_of(base, struct tcp_ticket, ticket);
@@ -224,7 +225,7 @@ static uint16_t keepalive_of(const struct tcp *tcp)
     return (uint16_t)(tenths < UINT16_MAX ? tenths : UINT16_MAX);
 }
 
-/* The answer of an update, which was written meanwhile; then what came behind it. */
+/* Sends the answer to an update, which was committed meanwhile, and then reads on. */
 static void connection_send_update_reply(struct connection *c)
 {
     put_message(&c->out, c->job->reply, c->job->reply_len);
@@ -355,7 +356,8 @@ static void connection_read(struct connection *c)
     }
 }
 
-/* Too many, of one network or in all: the one that has been idle longest goes. */
+/* If there are too many connections, of one network or in all, closes the one that has been idle
+ * longest. */
 static void make_room(struct tcp *tcp, const struct tcp_client *client)
 {
     if (client->count > tcp->client_limit) {

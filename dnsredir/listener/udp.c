@@ -86,7 +86,7 @@ static void pin_source(struct msghdr *header)
     }
 }
 
-/* Sends the answer of an update, which was written meanwhile. */
+/* Sends the answer to an update, which was committed meanwhile. */
 static void send_update_reply(struct update_job *job)
 {
     struct udp *udp = job->owner;
@@ -370,7 +370,8 @@ static int set_options(struct udp *udp, const struct endpoint *endpoint, bool bo
     return err;
 }
 
-/* The loop's own reads do not wait; where it stands aside for the socket, that may, for a while. */
+/* Starts to watch the socket. Reads from the loop do not block; if the worker waits in the socket
+ * itself, it does so for at most WAIT_US. */
 static int watch_at_first(struct udp *udp)
 {
     struct timeval longest = {.tv_usec = WAIT_US};

@@ -72,7 +72,7 @@ static bool counts_are_wrong(const struct query *query, const uint16_t counts[SE
            (counts[SECTION_AUTHORITY] != 0 && query->type != TYPE_IXFR);
 }
 
-/* The questions behind the first, of which nothing is wanted. */
+/* Skips the questions behind the first one. */
 static void questions_skip(struct wire_in *in, unsigned count)
 {
     while (count-- && !in->failed) {

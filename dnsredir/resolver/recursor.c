@@ -111,7 +111,8 @@ static bool has_type(const char *line, const char *const types[2])
     return false;
 }
 
-/* The library takes files without a single record of those it needs, and does without. */
+/* The library accepts a file without any of the records it needs and ignores it, so we check that
+ * there is one. */
 static bool file_has_type(const char *path, const char *const types[2])
 {
     FILE *file = fopen(path, "re");
@@ -232,7 +233,7 @@ static void set_all(struct setup *s, const struct recursor_plan *plan)
     }
 }
 
-/* Has the library read its files now, and not at the first question. */
+/* Makes the library read its files now, rather than at the first question. */
 static int finalize(struct ub_ctx *ctx)
 {
     return ub_ctx_zone_remove(ctx, "none.invalid.");
@@ -256,8 +257,8 @@ static void context_free(struct ub_ctx *ctx)
     pthread_mutex_unlock(&contexts);
 }
 
-/* The library says that it fails, and not of what: of the files, as options are checked one by one.
- * Hints it reads when it is first asked. */
+/* The library reports that it failed, but not why. It must be one of the files, because each option
+ * was checked when it was set. Root hints are read only at the first question. */
 static void name_culprit(struct setup *s, const struct recursor_plan *plan, int status)
 {
     if (plan->trust_anchor) {

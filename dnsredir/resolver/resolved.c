@@ -88,7 +88,8 @@ static int put_expanded(struct wire_in *in, size_t len, uint16_t type, struct wi
     return out->failed ? ERR_SYNTAX : 0;
 }
 
-/* RFC 4035 3.2.1: not for those who did not say that they know it, unless asked for. */
+/* Is the record for this client? DNSSEC records are only for clients that set DO, unless the
+ * question was for them (RFC 4035 3.2.1). */
 static bool is_wanted(const struct copying *c, uint16_t type)
 {
     bool dnssec = type == TYPE_RRSIG || type == TYPE_NSEC || type == TYPE_NSEC3;
@@ -152,7 +153,8 @@ static int check_question(struct copying *c, const struct unresolved *query)
                : ERR_SYNTAX;
 }
 
-/* 0 or ERR_SYNTAX. A message without a question has a code and nothing else. */
+/* Copies the message. Returns 0 or ERR_SYNTAX. A message without a question has an rcode and
+ * nothing else. */
 static int copy_message(struct copying *c, const struct unresolved *query)
 {
     uint16_t counts[SECTIONS];

@@ -11,7 +11,8 @@ struct reading {
     const struct list *jobs;
 };
 
-/* Names are read anew with others that have changed: what was known of one is not told again. */
+/* A name is read again together with others of which one has changed; a name that was logged as
+ * too large before is not logged again. */
 static void add_bound(void *arg, struct span key, struct span value)
 {
     const struct reading *reading = arg;

@@ -37,7 +37,7 @@ size_t replay_store(const struct replay *replay, uint8_t *out)
     return wire_out_len(&wire);
 }
 
-/* A MAC is as good as random: its first bytes are a hash of it. */
+/* MACs look random, so the first bytes of one serve as its hash. */
 static uint64_t hash_of(struct span mac)
 {
     uint64_t hash = 0;

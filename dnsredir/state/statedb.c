@@ -33,8 +33,8 @@ static const char *const table_names[STATEDB_TABLES] = {
     [STATEDB_DRAINED] = "drained",
 };
 
-/* Of a value at its place: what a damaged page puts under another key, or into another table, is
- * wrong, too. No secret: the disk is no enemy. */
+/* The checksum of a value under its key and in its table, so that a value that a damaged page shows
+ * in the wrong place is found, too. It needs no secret, since the disk is not an attacker. */
 static uint64_t check_of(enum statedb_table table, struct span key, struct span value)
 {
     const struct sip_key of_keys = {(uint64_t)table, 0};
@@ -43,7 +43,7 @@ static uint64_t check_of(enum statedb_table table, struct span key, struct span 
     return sip_hash64(&of_values, value);
 }
 
-/* The value without its checksum. 0 or ERR_CORRUPT. */
+/* Checks a value and returns it without its checksum. Returns 0 or ERR_CORRUPT. */
 static int open_value(enum statedb_table table, struct span key, const MDB_val *val,
                       struct span *out)
 {
@@ -59,7 +59,7 @@ static int open_value(enum statedb_table table, struct span key, const MDB_val *
 
 /* ---- opening ---- */
 
-/* LMDB would end the process behind this. */
+/* LMDB calls this before it would abort the process. */
 static void on_impossible(MDB_env *env, const char *message)
 {
     log_error("state_damaged", "what=%s", message);

@@ -110,7 +110,8 @@ void update_intake_free(struct update_intake **intake)
 
 /* ---- what comes in ---- */
 
-/* Whether it went; what it needs to find back is copied. */
+/* Hands the update to the updater, with a copy of everything that its answer needs. Returns false
+ * if too many are waiting. */
 static bool send_out(struct update_intake *intake, const struct client *client,
                      const struct tsig_reply *tsig, const struct update_job_cookie *cookie,
                      struct span packet, struct reply_route *back)
@@ -138,7 +139,8 @@ static bool send_out(struct update_intake *intake, const struct client *client,
     return true;
 }
 
-/* Everything that can be said at once. A code; RCODE_NOERROR: it must be written. */
+/* Checks everything that does not depend on the state. Returns the rcode to answer with, or
+ * RCODE_NOERROR: the update has to be carried out. */
 static unsigned judge(const struct world *world, const struct client *client, struct span packet,
                       const struct update *update, struct tsig_reply *tsig)
 {

@@ -126,7 +126,7 @@ static unsigned apply(struct statedb *db, const struct zones *zones, struct span
     return rcode;
 }
 
-/* The settings may be others than when the job was sent. */
+/* The update is checked again, because the settings may have changed since it was received. */
 static unsigned run_checked(struct update_job *job, struct statedb *db, const struct view *view,
                             bool *changed)
 {

@@ -293,7 +293,7 @@ static void on_wake(uv_async_t *wake)
     }
 }
 
-/* Is it an error that an operator has to mend? It would happen at the next start, too. */
+/* Is it an error that an operator has to fix, since it would happen at the next start, too? */
 static bool is_of_operator(int err)
 {
     return err == ERR_BUSY || err == -ENOENT || err == -EACCES || err == -EPERM ||

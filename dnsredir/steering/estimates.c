@@ -79,8 +79,7 @@ static unsigned good_in(const struct estimates *e, const struct network_estimate
     return good;
 }
 
-/* How much it says: nothing, a free place; then 1 without anything good, 2 with one, 3 with more.
- */
+/* What an entry is worth: 0 if it is free, 1 without good estimates, 2 with one, 3 with more. */
 static unsigned worth(const struct estimates *e, const struct network_estimates *network,
                       uint32_t now)
 {
@@ -116,7 +115,8 @@ static bool leaves_before(const struct estimates *e, const struct estimate *a,
     return good_a != good_b ? good_b : a->us > b->us;
 }
 
-/* Remembers that it is farther, until all of them are forgotten together, to be measured again. */
+/* Remembers that the replica is farther, until all such replicas are forgotten together and
+ * measured again. */
 static void note_far(const struct estimates *e, struct network_estimates *network, uint16_t slot,
                      uint32_t now)
 {
@@ -127,7 +127,7 @@ static void note_far(const struct estimates *e, struct network_estimates *networ
     replica_set_put(&network->far, slot, true);
 }
 
-/* Room for one that is not there yet, or NULL: all that are there are nearer. */
+/* Makes room for the estimate of another replica. Returns NULL if all that are there are nearer. */
 static struct estimate *room_for(struct estimates *e, struct network_estimates *network,
                                  const struct estimate *newcomer, uint32_t now)
 {

@@ -9,12 +9,12 @@
 #define STEP_LEAST 0.02
 #define STEP_UP 0.1
 #define STEP_DOWN 0.5
-/* Rates: the newest report counts half. */
+/* The weight of the newest report in a smoothed rate. */
 #define SMOOTH 0.5
 /* Level of a replica that has just come back, so that its load can be measured at all. */
 #define RAMP_FIRST 0.1
-/* No machine does more, in a second and at once; who reports more would make the fair share of all
- * others so large that none of them was ever too full. */
+/* No machine serves more than this per second, or at once. A replica that reported more would raise
+ * the fair share of all others so far that none of them was ever too full. */
 #define REQUESTS_MAX 1e9
 #define BYTES_MAX 1e14
 #define CONNECTIONS_MAX (UINT64_C(1) << 32)
@@ -58,8 +58,8 @@ static double smoothed(const struct load_meter *meter, double was, double now)
     return meter->known ? was + SMOOTH * (now - was) : now;
 }
 
-/* Do two reports in a row tell what was done between them? Totals that fell are those of a new
- * process, and those that leapt are nobody's. */
+/* Can the difference of two successive reports be used? Totals that fell are those of a new
+ * process, and totals that leapt are wrong. */
 static bool is_continued(const struct load_report *last, const struct load_report *report,
                          double seconds)
 {
