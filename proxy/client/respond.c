@@ -37,8 +37,8 @@ static bool only_passes(const struct object *object)
 {
     const struct object *owner = object_owner(object);
 
-    return owner->spool != NULL && owner->stored_reason != REASON_STORED &&
-           !object_in_memory(object);
+    return owner->spool != NULL && !object_in_memory(object) &&
+           (owner->stored_reason != REASON_STORED || !spool_is_wanted(owner->spool));
 }
 
 /* RFC 9110 14.2, 14.3. While the length is unknown, ranges cannot be described. */

@@ -1,4 +1,5 @@
 #include "base/check.h"
+#include "base/err.h"
 #include "http/put.h"
 #include "proxy/client/respond.h"
 #include "tests/unit/cache/heads.h"
@@ -364,6 +365,33 @@ Test(respond_object, rfc9110_14_6_several_ranges)
             at = more ? put_span(at, boundary) : at;
         }
         cr_expect(span_eq(body, span_from_to(want, at)), "%.*s", SPAN_ARGS(body));
+        scene_fini(&s);
+    }
+}
+
+Test(respond_object, several_ranges_need_a_body_that_stays)
+{
+    static const struct {
+        enum reason stored;
+        uint64_t keep; /* bytes */
+        int status;
+    } cases[] = {
+        {REASON_STORED, 100, 206},
+        {REASON_STORED, 99, 200}, /* without a store, and too large for memory */
+        {REASON_PRIVATE, 0, 200},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct scene s;
+        struct spool *spool = spool_new(&(struct spool_options){.expected = 100, .limit = 100});
+        scene_init(&s, METHOD_GET, "Range: bytes=50-52,0-1", 200, STORED);
+        spool_keep(spool, cases[i].keep);
+        s.object.spool = spool;
+        s.object.stored_reason = cases[i].stored;
+        respond_object(&s.input, &s.out);
+        cr_expect_eq(s.out.head.status, cases[i].status, "case %zu: %d", i, s.out.head.status);
+        spool_end(spool, ERR_TRUNCATED);
+        spool_unref(&spool);
         scene_fini(&s);
     }
 }
