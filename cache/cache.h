@@ -73,6 +73,7 @@ struct lookup {
     struct flight_member member; /* in the flight that was joined or is led */
     struct flight_mark mark;     /* state of the URL when the lookup began */
     struct cold cold;            /* reads of the disk that it waits for */
+    int tries;                   /* how often something changed while it looked */
     bool lead;                   /* this caller has to feed the flight */
     bool from_memory;            /* the object was in memory */
 };

@@ -205,12 +205,22 @@ static void find_response(struct cache *cache, const struct cache_query *query,
 
 /* ---- deciding ---- */
 
+enum { TRIES_MAX = 3 }; /* lookups of a request while others change what it looks at */
+
+/* Changes since the lookup began matter, unless there are too many of them. */
+static const _Atomic uint64_t *changes_of(const struct cache *cache, const struct lookup *lookup)
+{
+    return lookup->tries + 1 < TRIES_MAX ? &cache->counts[lookup->mark.guard].changes : NULL;
+}
+
 static enum cache_result join(struct cache *cache, const struct cache_query *query,
                               struct lookup *lookup, bool *changed)
 {
     struct table_request request = {
         .found = lookup->object,
         .failed = query->failed,
+        .changes = changes_of(cache, lookup),
+        .seen = lookup->mark.changes,
         .now = query->now,
         .waker = query->waker,
     };
@@ -424,9 +434,9 @@ enum cache_result cache_lookup_on(struct cache *cache, const struct cache_query 
     bool changed = true;
 
     cold_begin(&lookup->cold);
-    lookup->mark = cache_mark(cache, &lookup->primary);
-    for (int attempt = 0; changed && attempt < 3; attempt++) {
+    for (lookup->tries = 0; changed && lookup->tries < TRIES_MAX; lookup->tries++) {
         object_unref(&lookup->object);
+        lookup->mark = cache_mark(cache, &lookup->primary);
         result = decide(cache, query, lookup, decision, &changed);
     }
     if (result == CACHE_COLD) {

@@ -56,14 +56,18 @@ enum table_join {
     JOIN_LEAD,    /* the caller must fetch, and call table_land() at the end */
     JOIN_FOLLOW,  /* another request is fetching it */
     JOIN_PASS,    /* a pass mark: fetch separately */
-    JOIN_CHANGED, /* a newer object is under the key: look again */
+    JOIN_CHANGED, /* a newer object is under the key, or may have been: look again */
 };
 
 /* A request that nothing under the key answers. */
 struct table_request {
     struct object *found;  /* was found there, and becomes the flight's stale object; or NULL */
     struct flight *failed; /* the flight that it has waited for in vain; or NULL */
-    int64_t now;           /* seconds since 1970 */
+    /* How many changes there were, and how many before it looked. An object may have come since,
+     * and gone on to the store. NULL: that does not matter. */
+    const _Atomic uint64_t *changes;
+    uint64_t seen;
+    int64_t now; /* seconds since 1970 */
     struct waker waker;
 };
 

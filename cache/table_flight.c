@@ -26,6 +26,16 @@ static struct flight *failed_again(const struct flight *failed)
     return next && flight_has_failed(next) ? next : NULL;
 }
 
+/* Is what the request has found, or that it has found nothing, no longer sure? */
+static bool is_changed(const struct entry *entry, const struct cache_key *key,
+                       const struct table_request *request)
+{
+    const struct object *object = entry->object;
+
+    return (object && object != request->found && span_eq(object->key.text, key->text)) ||
+           (request->changes && atomic_load(request->changes) != request->seen);
+}
+
 enum table_join table_join(struct table *table, const struct cache_key *key,
                            const struct table_request *request, struct flight_member *member)
 {
@@ -43,8 +53,8 @@ enum table_join table_join(struct table *table, const struct cache_key *key,
     } else if (entry->pass_until > request->now) {
         hot_use(&entry->hot, false);
         result = JOIN_PASS;
-    } else if (entry->object && entry->object != request->found &&
-               span_eq(entry->object->key.text, key->text)) {
+    } else if (is_changed(entry, key, request)) {
+        table_entry_tidy(shard, entry);
         result = JOIN_CHANGED;
     } else if (second) {
         flight_join(second, member, false, request->waker);

@@ -451,6 +451,37 @@ Test(table, pass_marks_that_are_used_stay_among_many_that_are_not)
     cr_expect_eq(memory_sum(MEMORY_ENTRIES), 0);
 }
 
+/* ---- what comes between looking and joining ---- */
+
+Test(table, nobody_leads_after_looking_in_vain_before_a_change)
+{
+    struct table *table = table_new(1 << 20);
+    _Atomic uint64_t changes = 5;
+    struct table_request request = {.changes = &changes, .seen = 5};
+    struct flight_member leader, late;
+    struct named named;
+
+    name(&named, 7);
+    cr_assert_eq(table_join(table, &named.key, &request, &leader), JOIN_LEAD);
+    bring(table, 7); /* while the second request looks, and has not found it */
+    changes++;
+    table_land(table, leader.flight, 0);
+    table_clear(table, &named.key); /* the store has it; it is too large for memory */
+    cr_expect_eq(table_join(table, &named.key, &request, &late), JOIN_CHANGED);
+    request.seen++;
+    cr_expect_eq(table_join(table, &named.key, &request, &late), JOIN_LEAD, "it has looked again");
+    changes++;
+    table_land(table, late.flight, 0);
+    flight_leave(&late);
+    flight_leave(&leader);
+    request.changes = NULL;
+    cr_expect_eq(table_join(table, &named.key, &request, &late), JOIN_LEAD, "it has looked enough");
+    table_land(table, late.flight, 0);
+    flight_leave(&late);
+    table_free(&table);
+    cr_expect_eq(memory_sum(MEMORY_ENTRIES), 0);
+}
+
 /* ---- many at once ---- */
 
 static void *wander(void *arg)
