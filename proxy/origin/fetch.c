@@ -113,14 +113,23 @@ static void land_empty(struct fetch *fetch, struct failure failure)
     cache_fail(fetch->worker->cache, fetch->flight, failure);
 }
 
-/* Ends without a response. */
+/* Is the origin out of reach, though what is stored may not be used without asking it? */
+static bool is_cut_off(const struct fetch *fetch, enum reason reason)
+{
+    const struct object *stale = flight_stale(fetch->flight);
+    bool away = reason == REASON_CONNECT || reason == REASON_DNS || reason == REASON_ORIGIN_CLOSED;
+
+    return away && stale && (stale->freshness.must_revalidate || stale->freshness.no_cache);
+}
+
+/* Ends without a response. A cache that is cut off answers 504 (RFC 9111 5.2.2.2). */
 void fetch_fail(struct fetch *fetch, int status, enum reason reason)
 {
     if (fetch->state == FETCH_BODY) {
         break_off(fetch);
     } else if (fetch->waiting && !fetch_use_stale(fetch, REASON_STALE_IF_ERROR)) {
         fetch->waiting = false;
-        land_empty(fetch, (struct failure){status, reason});
+        land_empty(fetch, (struct failure){is_cut_off(fetch, reason) ? 504 : status, reason});
     }
     fetch_finish(fetch);
 }

@@ -23,12 +23,16 @@ cases("bad-framing", *stale(),
       gone(drop=False, raw=b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"))
 for directive in ("must-revalidate", "proxy-revalidate", "no-cache", "s-maxage=2"):
     word = directive.split("=")[0]
-    cases(f"closed-{word}", *stale(TAG, directives=f", {directive}"), error(drop=True))
-    cases(f"closed-{word}-no-validator", *stale(directives=f", {directive}"), error(drop=True))
+    cases(f"closed-{word}", *stale(TAG, directives=f", {directive}"), error(drop=True, status=504))
+    cases(f"closed-{word}-no-validator", *stale(directives=f", {directive}"),
+          error(drop=True, status=504 if word != "no-cache" else 502))
+    cases(f"nonsense-{word}", *stale(TAG, directives=f", {directive}"),
+          error(raw=b"what is this\r\n\r\n"))
     cases(f"503-{word}", *stale(TAG, directives=f", {directive}"),
           miss(says=503, want=("!Stored",)))
     cases(f"stale-if-error-{word}",
-          *stale(TAG, directives=f", {directive}, stale-if-error=60"), error(drop=True))
+          *stale(TAG, directives=f", {directive}, stale-if-error=60"),
+          error(drop=True, status=504))
 for status in (500, 502, 503, 504, 599):
     cases(f"stale-if-error-{status}", *stale(directives=", stale-if-error=60"),
           miss(says=status, stored=True, saw=("Via: *",), relay=False, status=200, text=1))
@@ -110,7 +114,7 @@ def unreachable(course):
     course.spare.close()
     time.sleep(2.3)
     served.step(hit())
-    refused.step(error(seen=0))
+    refused.step(error(seen=0, status=504))
 
 
 cases("200-that-breaks-keeps-the-stored", miss("Cache-Control: max-age=0", 'ETag: W/"a"'),
