@@ -47,6 +47,16 @@ static void ignore_segment(void *arg, const struct index_segment *listed)
     (void)listed;
 }
 
+/* A lowered size may leave an index that is too large, and an index file never shrinks. A malformed
+ * list of segments means that the index is damaged. */
+static int check_usable(const struct disk *disk, struct index *index)
+{
+    if (index_used(index) > disk->size / 2) {
+        return ERR_TOO_LARGE;
+    }
+    return index_each_segment(index, ignore_segment, NULL) == ERR_CORRUPT ? ERR_CORRUPT : 0;
+}
+
 /* *out is NULL on errors. */
 static int open_index(const struct disk *disk, const char *path, const struct index *heir_of,
                       struct index **out)
@@ -54,12 +64,11 @@ static int open_index(const struct disk *disk, const char *path, const struct in
     struct index *index = xcalloc(1, sizeof(*index));
     int err = index_open(index, path, disk->size, heir_of);
 
-    /* A lowered size may leave an index that is too large, and an index file never shrinks. A
-     * malformed list of segments means that the index is damaged. */
-    if (!err && (index_used(index) > disk->size / 2 ||
-                 index_each_segment(index, ignore_segment, NULL) == ERR_CORRUPT)) {
-        index_close(index);
-        err = ERR_CORRUPT;
+    if (!err) {
+        err = check_usable(disk, index);
+        if (err) {
+            index_close(index);
+        }
     }
     if (err) {
         free(index);
@@ -82,27 +91,39 @@ static bool same_secret(const struct index *index, const struct sip_key *secret)
     return secret == NULL || (index->secret.k0 == secret->k0 && index->secret.k1 == secret->k1);
 }
 
-/* A damaged index cannot be repaired, and keys with other hashes cannot be found: the store is
+/* Why an index that fails to open like this has to be replaced; NULL: another time it may open. */
+static const char *why_useless(int err)
+{
+    switch (err) {
+    case ERR_CORRUPT:
+        return "the index is damaged";
+    case ERR_UNSUPPORTED:
+        return "the index was written by another version";
+    case ERR_TOO_LARGE:
+        return "the index is too large for the size";
+    case -EIO:
+        return "the index cannot be read";
+    default:
+        return NULL;
+    }
+}
+
+/* A useless index cannot be repaired, and keys with other hashes cannot be found: the store is
  * emptied, and its segments become strays. */
 static int open_index_or_anew(struct disk *disk, const char *path, const struct sip_key *secret)
 {
     struct index *index, founder;
-    const char *why = "the index is damaged, or too large for the size";
 
     if (secret) {
         found(&founder, secret);
     }
     int err = open_index(disk, path, secret ? &founder : NULL, &index);
+    const char *why = why_useless(err);
     if (!err && !same_secret(index, secret)) {
         close_index(index);
         why = "its keys are hashed with another secret than those of the other directories";
-        err = ERR_CORRUPT;
     }
-    if (err == -EIO) {
-        why = "the index cannot be read";
-        err = ERR_CORRUPT;
-    }
-    if (err == ERR_CORRUPT) {
+    if (why) {
         log_error("store_index_lost", "dir=%s why=%s next=%s", path, why, "the cache starts empty");
         index_remove(path);
         err = open_index(disk, path, secret ? &founder : NULL, &index);

@@ -34,8 +34,11 @@ static int identity_read(struct index *index, MDB_val val)
         return ERR_CORRUPT;
     }
     memcpy(&is, val.mv_data, sizeof(is));
-    if (is.version != INDEX_VERSION || is.sum != XXH3_64bits(&is, offsetof(struct identity, sum))) {
+    if (is.sum != XXH3_64bits(&is, offsetof(struct identity, sum))) {
         return ERR_CORRUPT;
+    }
+    if (is.version != INDEX_VERSION) {
+        return ERR_UNSUPPORTED;
     }
     memcpy(index->uuid, is.uuid, sizeof(index->uuid));
     index->secret = (struct sip_key){is.k0, is.k1};

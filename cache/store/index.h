@@ -38,9 +38,11 @@ struct index {
 
 /* Opens or creates `dir`/index.mdb. A new index takes uuid and secret from `heir_of`; NULL: random
  * ones. An existing file is not written to. `size` of the store limits the file. ERR_CORRUPT: it is
- * no index, or damaged. Call index_check() before the first write. */
+ * no index, or damaged. ERR_UNSUPPORTED: it is of another version. Call index_check() before the
+ * first write. */
 int index_open(struct index *index, const char *dir, uint64_t size, const struct index *heir_of);
-/* Reads the identity of the store from the value "store" of `meta`. 0 or ERR_CORRUPT. Pure. */
+/* Reads the identity of the store from the value "store" of `meta`. 0, ERR_CORRUPT or
+ * ERR_UNSUPPORTED. Pure. */
 int index_identity(struct span value, uint8_t uuid[16]);
 /* Checks the whole file. 0: it may be written to; or ERR_CORRUPT. Readers may go on. */
 int index_check(const char *dir);

@@ -324,10 +324,12 @@ int verify_directory(const struct verify_options *options, struct verify_report 
     if (!err) {
         snprintf(verify.index, sizeof(verify.index), "%s/index.mdb", options->path);
         err = look_at_all(&verify);
-        if (err == ERR_CORRUPT) {
+        if (err == ERR_CORRUPT || err == ERR_UNSUPPORTED) {
             verify.report.bad_files++;
             complain(&verify, verify.index,
-                     "damaged, or of another version: the proxy will begin anew");
+                     err == ERR_CORRUPT
+                         ? "damaged: the proxy will begin anew"
+                         : "of another version: a proxy of this one will begin anew");
             err = 0;
         }
         segments_fini(&verify.segments);

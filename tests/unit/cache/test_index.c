@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 static void setup(char dir[64], struct index *index)
 {
@@ -310,4 +311,40 @@ Test(index, its_first_pages_stay_in_memory)
     cr_expect_eq(kit_locked_kib() - before, pages * page_size / 1024);
     teardown(dir, &index);
     cr_expect_eq(kit_locked_kib(), before);
+}
+
+/* As another version would have written it: its number is the first thing in the identity of the
+ * store, and the checksum the last. */
+static void change_version(struct index *index)
+{
+    MDB_val key = env_val("store", 5), value;
+    uint32_t version;
+    char identity[64];
+
+    cr_assert_eq(index_begin(index), 0);
+    cr_assert_eq(mdb_get(index->txn, index->meta, &key, &value), 0);
+    cr_assert_leq(value.mv_size, sizeof(identity));
+    memcpy(identity, value.mv_data, value.mv_size);
+    memcpy(&version, identity, sizeof(version));
+    version++;
+    memcpy(identity, &version, sizeof(version));
+    size_t summed = value.mv_size - sizeof(uint64_t);
+    uint64_t sum = XXH3_64bits(identity, summed);
+    memcpy(identity + summed, &sum, sizeof(sum));
+    value.mv_data = identity;
+    cr_assert_eq(mdb_put(index->txn, index->meta, &key, &value, 0), 0);
+    cr_assert_eq(index_commit(index), 0);
+}
+
+Test(index, one_of_another_version_is_not_called_damaged)
+{
+    struct index index;
+    char dir[64];
+
+    setup(dir, &index);
+    change_version(&index);
+    index_close(&index);
+    cr_expect_eq(index_open(&index, dir, 16u << 20, NULL), ERR_UNSUPPORTED);
+    index_remove(dir);
+    cr_expect_eq(rmdir(dir), 0);
 }
