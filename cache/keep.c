@@ -301,6 +301,20 @@ static bool is_saved(struct cache *cache, const struct object *stale, const stru
            is_in_table(cache, stale);
 }
 
+/* Writes the head of an object whose body is stored already. */
+static void write_head(struct cache *cache, struct object *object, struct span head,
+                       const struct object_meta *meta)
+{
+    struct shelf shelf = cache_shelf(cache, &object->key);
+
+    if (shelf.store == NULL) {
+        cache_settle(cache_settling(cache, object), 0);
+        return;
+    }
+    shelf_update(shelf, object->key.hash, object->key.text, head, meta, sizeof(*meta), cache_settle,
+                 cache_settling(cache, object));
+}
+
 /* Under the guard. */
 static void renew(struct cache *cache, const struct object *stale, struct object *object)
 {
@@ -319,18 +333,9 @@ static void renew(struct cache *cache, const struct object *stale, struct object
     }
     table_put(cache->table, object, true);
     cache_changed(cache, &object->key);
-    if (object_parts(object)) {
-        buf_fini(&head);
-        return; /* cache_save_parts() follows */
+    if (!object_parts(object)) { /* otherwise cache_save_parts() follows */
+        write_head(cache, object, buf_span(&head), &meta);
     }
-    struct shelf shelf = cache_shelf(cache, &object->key);
-    if (shelf.store == NULL) {
-        buf_fini(&head);
-        cache_settle(cache_settling(cache, object), 0);
-        return;
-    }
-    shelf_update(shelf, object->key.hash, object->key.text, buf_span(&head), &meta, sizeof(meta),
-                 cache_settle, cache_settling(cache, object));
     buf_fini(&head);
 }
 
