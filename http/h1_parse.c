@@ -228,7 +228,7 @@ static void see(struct h1_seen *seen, enum http_field_id id, struct span value)
         seen->upgrade_field = true;
         break;
     case FIELD_EXPECT:
-        seen->expect_continue |= span_ieq(value, SPAN("100-continue"));
+        seen->expect_continue |= list_has(list_members_of(value), SPAN("100-continue"));
         break;
     default:
         break;

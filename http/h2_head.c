@@ -236,7 +236,7 @@ static void take_field(struct h2_block *block, struct span name, struct span val
     } else {
         keep_field(block, field);
         block->head.expect_continue |=
-            field.id == FIELD_EXPECT && span_ieq(value, SPAN("100-continue"));
+            field.id == FIELD_EXPECT && list_has(list_members_of(value), SPAN("100-continue"));
     }
 }
 

@@ -256,9 +256,8 @@ bool list_next(struct list_members *it, struct span *member)
     return false;
 }
 
-bool fields_list_has(const struct http_fields *fields, enum http_field_id id, struct span token)
+bool list_has(struct list_members it, struct span token)
 {
-    struct list_members it = list_members(fields, id);
     struct span member;
 
     while (list_next(&it, &member)) {
@@ -267,4 +266,9 @@ bool fields_list_has(const struct http_fields *fields, enum http_field_id id, st
         }
     }
     return false;
+}
+
+bool fields_list_has(const struct http_fields *fields, enum http_field_id id, struct span token)
+{
+    return list_has(list_members(fields, id), token);
 }

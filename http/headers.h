@@ -72,6 +72,7 @@ struct list_members list_members_of(struct span value);
 bool list_next(struct list_members *it, struct span *member);
 
 /* Is `token` a member, without regard to case? */
+bool list_has(struct list_members it, struct span token);
 bool fields_list_has(const struct http_fields *fields, enum http_field_id id, struct span token);
 
 #endif

@@ -263,6 +263,8 @@ static const struct {
     OK("chunked",           "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n", BODY_CHUNKED, -1, true, false, false),
     OK("chunked in any case", "POST / HTTP/1.1\r\n" H "transfer-encoding:Chunked \r\n\r\n", BODY_CHUNKED, -1, true, false, false),
     OK("expect",            "POST / HTTP/1.1\r\n" H "Expect: 100-Continue\r\nContent-Length: 5\r\n\r\n", BODY_LENGTH, 5, true, true, false),
+    OK("expect in a list",  "POST / HTTP/1.1\r\n" H "Expect: x, 100-continue\r\nContent-Length: 5\r\n\r\n", BODY_LENGTH, 5, true, true, false),
+    OK("expect in a string", "POST / HTTP/1.1\r\n" H "Expect: x=\", 100-continue, \"\r\nContent-Length: 5\r\n\r\n", BODY_LENGTH, 5, true, false, false),
     OK("expect in 1.0",     "POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n", BODY_LENGTH, 5, false, false, false),
     OK("expect something else", "POST / HTTP/1.1\r\n" H "Expect: x\r\nContent-Length: 5\r\n\r\n", BODY_LENGTH, 5, true, false, false),
     OK("upgrade",           "GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n", BODY_NONE, -1, true, false, true),

@@ -60,6 +60,10 @@ Test(h2_head, a_body_rfc9113_8_1)
     cr_assert_eq(block.head.framing, BODY_STREAM);
     cr_assert_eq(block.head.content_length, 7);
     cr_assert(block.head.expect_continue);
+    cr_assert(read_block(H2_BLOCK_REQUEST, false, FIELDS(GET, "expect=x, 100-Continue")));
+    cr_assert(block.head.expect_continue);
+    cr_assert(read_block(H2_BLOCK_REQUEST, false, FIELDS(GET, "expect=x")));
+    cr_assert_not(block.head.expect_continue);
 }
 
 Test(h2_head, crumbs_of_a_cookie_rfc9113_8_2_3)
