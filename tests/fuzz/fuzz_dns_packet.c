@@ -84,6 +84,13 @@ static void make_view(void)
     add(zones, zone, "l", "CNAME l");
     add(zones, zone, "o", "CNAME a.b.");
     add(zones, zone, "m", "MX 1 a.b.c.d");
+    add(zones, zone, "m", "MX 2 ns");
+    add(zones, zone, "m", "MX 3 ns.sub");
+    add(zones, zone, "h", "HTTPS 1 . alpn=h2");
+    add(zones, zone, "h", "A 192.0.2.2");
+    add(zones, zone, "to", "HTTPS 0 h");
+    add(zones, zone, "s", "SRV 1 1 1 ns");
+    add(zones, zone, "s", "SRV 1 1 2 ns");
     add(zones, zone, "sub", "NS ns.sub");
     add(zones, zone, "ns.sub", "AAAA ::1");
     struct policy_plan plan = {.kind = POLICY_NEAREST,
