@@ -18,7 +18,7 @@ static void print(const struct buf *text, FILE *to)
 }
 
 /* Handles --help and similar options. Returns whether there is nothing more to do. */
-static bool tell(int argc, char **argv)
+static bool print_info(int argc, char **argv)
 {
     struct buf out = BUF_INIT;
 
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
     memory_shape_heap();
     log_begin();
     inherited_begin();
-    if (tell(argc, argv)) {
+    if (print_info(argc, argv)) {
         return EXIT_SUCCESS;
     }
     int made = make_key(argc, argv);

@@ -30,7 +30,7 @@ struct resolver_counters {
 };
 
 /* A recursor, and how many jobs use it. */
-struct core {
+struct active_recursor {
     struct list link;
     struct resolver *resolver;
     struct recursor *recursor;
@@ -45,7 +45,7 @@ struct job {
     struct inbox *inbox;
     struct ticket *ticket;    /* NULL: answered */
     struct unresolved *query; /* likewise */
-    struct core *core;
+    struct active_recursor *active;
     struct client_question question; /* of its client */
     uint64_t began_us;
     uint64_t deadline_ms; /* by the clock of the loop */
@@ -58,7 +58,7 @@ struct resolver {
     uv_timer_t timer;
     atomic_size_t outstanding;      /* jobs that exist */
     atomic_uint_fast64_t most;      /* of them */
-    atomic_bool broken;             /* the core answers no more */
+    atomic_bool broken;             /* the recursor has failed */
     const struct recursor *adopted; /* the control thread's: the last one */
 
     pthread_mutex_t lock;  /* over the next four */
@@ -69,8 +69,8 @@ struct resolver {
 
     /* the thread's own: */
     struct resolver_limits current; /* taken over from `limits` */
-    struct core *core;              /* NULL: none yet */
-    struct list cores; /* all of them; those that are not `core` end with their last job */
+    struct active_recursor *active; /* NULL: none yet */
+    struct list recursors; /* all of them; those that are not `active` end with their last job */
     struct list waiting, late;
     struct client_quotas quotas;
     struct resolver_counters counters;
@@ -127,8 +127,8 @@ static void job_end(struct resolver *r, struct job *job)
 {
     list_remove(&job->link);
     client_quotas_leave(&r->quotas, &job->question);
-    if (job->core) {
-        job->core->jobs--;
+    if (job->active) {
+        job->active->jobs--;
     }
     free(job->ticket);
     free(job->query);
@@ -139,7 +139,7 @@ static void job_end(struct resolver *r, struct job *job)
 static void on_resolved(struct recursor_job *recursor, const struct resolution *resolution)
 {
     struct job *job = container_of(recursor, struct job, recursor);
-    struct resolver *r = job->core->resolver;
+    struct resolver *r = job->active->resolver;
 
     answer_job(r, job, resolution);
     job_end(r, job);
@@ -205,69 +205,70 @@ static void job_begin(struct resolver *r, struct job *job)
         return;
     }
     job->recursor.done = on_resolved;
-    job->core = r->core;
-    if (!r->core || recursor_ask(r->core->recursor, &query->name, query->type, &job->recursor)) {
-        job->core = NULL;
+    job->active = r->active;
+    if (!r->active ||
+        recursor_ask(r->active->recursor, &query->name, query->type, &job->recursor)) {
+        job->active = NULL;
         fail_job(r, job, EDE_OTHER);
         job_end(r, job);
         return;
     }
-    r->core->jobs++;
+    r->active->jobs++;
 }
 
-/* ---- cores ---- */
+/* ---- recursors ---- */
 
-static void on_core_closed(uv_handle_t *handle)
+static void on_recursor_closed(uv_handle_t *handle)
 {
-    struct core *core = container_of(handle, struct core, poll);
+    struct active_recursor *active = container_of(handle, struct active_recursor, poll);
 
-    recursor_close(&core->recursor);
-    free(core);
+    recursor_close(&active->recursor);
+    free(active);
 }
 
-static void core_close(struct core *core)
+static void active_recursor_close(struct active_recursor *active)
 {
-    list_remove(&core->link);
-    uv_close((uv_handle_t *)&core->poll, on_core_closed);
+    list_remove(&active->link);
+    uv_close((uv_handle_t *)&active->poll, on_recursor_closed);
 }
 
 /* Closes replaced recursors that have no job left. */
-static void close_idle_cores(struct resolver *r)
+static void close_idle_recursors(struct resolver *r)
 {
-    list_each_safe(link, &r->cores)
+    list_each_safe(link, &r->recursors)
     {
-        struct core *core = list_entry(link, struct core, link);
-        if (core != r->core && core->jobs == 0) {
-            core_close(core);
+        struct active_recursor *active = list_entry(link, struct active_recursor, link);
+        if (active != r->active && active->jobs == 0) {
+            active_recursor_close(active);
         }
     }
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
-    struct core *core = container_of(poll, struct core, poll);
-    struct resolver *r = core->resolver;
+    struct active_recursor *active = container_of(poll, struct active_recursor, poll);
+    struct resolver *r = active->resolver;
 
-    if (recursor_take(core->recursor)) {
+    if (recursor_take(active->recursor)) {
         log_error("resolver_failed", "reason=%s", "the thread of libunbound is gone");
         uv_poll_stop(poll); /* open jobs end by their timeout; a reload brings a new recursor */
         atomic_store(&r->broken, true);
     }
     watch_deadlines(r);
-    close_idle_cores(r);
+    close_idle_recursors(r);
 }
 
-static void adopt_core(struct resolver *r, struct recursor *recursor)
+static void adopt_recursor(struct resolver *r, struct recursor *recursor)
 {
-    struct core *core = xcalloc(1, sizeof(*core));
+    struct active_recursor *active = xcalloc(1, sizeof(*active));
 
-    core->resolver = r;
-    core->recursor = recursor;
-    CHECK(uv_poll_init(&r->loop, &core->poll, recursor_fd(recursor)) == 0);
-    CHECK(uv_poll_start(&core->poll, UV_READABLE, on_readable) == 0);
-    list_push_back(&r->cores, &core->link);
-    r->core = core;
-    close_idle_cores(r);
+    active->resolver = r;
+    active->recursor = recursor;
+    CHECK(uv_poll_init(&r->loop, &active->poll, recursor_fd(recursor)) == 0);
+    CHECK(uv_poll_start(&active->poll, UV_READABLE, on_readable) == 0);
+    list_push_back(&r->recursors, &active->link);
+    r->active = active;
+    close_idle_recursors(r);
 }
 
 /* ---- the thread ---- */
@@ -276,9 +277,9 @@ static void end(struct resolver *r)
 {
     uv_close((uv_handle_t *)&r->wake, NULL);
     uv_close((uv_handle_t *)&r->timer, NULL);
-    list_each_safe(link, &r->cores)
+    list_each_safe(link, &r->recursors)
     {
-        core_close(list_entry(link, struct core, link));
+        active_recursor_close(list_entry(link, struct active_recursor, link));
     }
 }
 
@@ -298,7 +299,7 @@ static void on_wake(uv_async_t *async)
     bool ending = r->ending;
     pthread_mutex_unlock(&r->lock);
     if (next) {
-        adopt_core(r, next);
+        adopt_recursor(r, next);
     }
     for (struct list *at = list_pop_front(&jobs); at; at = list_pop_front(&jobs)) {
         job_begin(r, list_entry(at, struct job, link));
@@ -328,7 +329,7 @@ struct resolver *resolver_open(void)
     list_init(&r->incoming);
     list_init(&r->waiting);
     list_init(&r->late);
-    list_init(&r->cores);
+    list_init(&r->recursors);
     client_quotas_init(&r->quotas);
     CHECK(thread_start(&r->thread, "resolver", thread_main, r) == 0);
     return r;
@@ -339,7 +340,7 @@ static void free_jobs(struct resolver *r, struct list *jobs)
 {
     for (struct list *at = list_pop_front(jobs); at; at = list_pop_front(jobs)) {
         struct job *job = list_entry(at, struct job, link);
-        job->core = NULL;
+        job->active = NULL;
         job_end(r, job);
     }
 }
