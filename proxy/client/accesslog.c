@@ -20,9 +20,11 @@
 #include <unistd.h>
 
 enum {
-    BLOCK_SIZE = 2 * ACCESSLOG_LINE_MAX,
-    QUEUE_MAX = 128, /* most blocks, which bounds the memory that a stalled disk costs */
-    SPARES_MAX = 8,
+    /* A block is handed over when the longest line does not fit any more, so this is 96 KiB of
+     * lines: each handover wakes the log's thread. */
+    BLOCK_SIZE = 4 * ACCESSLOG_LINE_MAX,
+    QUEUE_MAX = 64, /* most blocks, which bounds the memory that a stalled disk costs */
+    SPARES_MAX = 4,
 };
 
 struct block {
@@ -315,9 +317,11 @@ static bool queue_block(struct accesslog *log, struct block *block, struct block
             log->spares = (*spare)->next;
             log->spare_count--;
         }
-        pthread_cond_signal(&log->work);
     }
     pthread_mutex_unlock(&log->lock);
+    if (room) { /* without the lock, or the thread would wake only to wait for it */
+        pthread_cond_signal(&log->work);
+    }
     return room;
 }
 
