@@ -65,11 +65,11 @@ static unsigned pseudo_of(struct span name)
 
 static void take_method(struct h2_block *block, struct span value)
 {
-    if (value.len > METHOD_MAX || !http_is_token(value)) {
-        fail(block, 400, "The method is not a token");
-    }
     block->head.method_text = value;
     block->head.method = http_method_id(value);
+    if (block->head.method == METHOD_OTHER && (value.len > METHOD_MAX || !http_is_token(value))) {
+        fail(block, 400, "The method is not a token");
+    }
 }
 
 static void take_path(struct h2_block *block, struct span value)
@@ -84,7 +84,9 @@ static void take_path(struct h2_block *block, struct span value)
 
 static void take_scheme(struct h2_block *block, struct span value)
 {
-    if (!http_is_token(value)) {
+    bool is_usual = span_eq(value, SPAN("https")) || span_eq(value, SPAN("http"));
+
+    if (!is_usual && !http_is_token(value)) {
         fail(block, 400, "The scheme is empty or holds a forbidden character");
     }
     block->head.scheme = value;

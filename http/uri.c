@@ -221,7 +221,7 @@ size_t uri_scheme_len(struct span text, bool *https)
 
 bool uri_path_is_valid(struct span path)
 {
-    return chars_are(path, CHAR_VISIBLE) && span_find(path, '#') == path.len;
+    return chars_are_visible(path) && span_find(path, '#') == path.len;
 }
 
 /* Path and query of a hierarchical URI; an empty path becomes "/". */

@@ -21,10 +21,16 @@ static bool are_plain(const char *at)
 char *shown_text(char *at, struct span text)
 {
     static const char hex[] = "0123456789ABCDEF";
+    char *begin = at;
 
     for (; text.len >= 8 && are_plain(text.at); text = span_skip(text, 8)) {
         memcpy(at, text.at, 8);
         at += 8;
+    }
+    bool is_rest = at > begin && text.len > 0 && text.len < 8;
+    if (is_rest && are_plain(text.at + text.len - 8)) {
+        memcpy(at + text.len - 8, text.at + text.len - 8, 8); /* the first ones are there already */
+        return at + text.len;
     }
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.at[i];

@@ -66,6 +66,7 @@ static int begin_request(struct h2 *h2, int32_t id)
     stream->id = id;
     stream->is_detached = true; /* until on_stream has bound it */
     nghttp2_session_set_stream_user_data(h2->session, id, stream);
+    h2->found = stream;
     open_block(h2, stream, H2_BLOCK_REQUEST);
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "proxy/client/accesslog.h"
+#include "proxy/client/shown.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -55,6 +56,26 @@ static void expect_line(const struct row *row, const char *want)
     struct span got = span_of(line, accesslog_format(line, &row->style, &row->entry));
 
     cr_expect(span_eq(got, span_str(want)), "%.*s not %s", SPAN_ARGS(got), want);
+}
+
+/* Text is copied eight bytes at a time, and the rest with bytes before it. */
+Test(accesslog_format, a_byte_is_escaped_wherever_it_is)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+
+    for (size_t len = 1; len < sizeof(letters); len++) {
+        for (size_t bad = 0; bad <= len; bad++) { /* at `len`: none */
+            char text[sizeof(letters)], want[sizeof(letters) + 2], got[sizeof(want)];
+            memcpy(text, letters, sizeof(text));
+            if (bad < len) {
+                text[bad] = '\x7f';
+            }
+            snprintf(want, sizeof(want), "%.*s%s%.*s", (int)bad, letters, bad < len ? "%7F" : "",
+                     bad < len ? (int)(len - bad - 1) : 0, letters + (bad < len ? bad + 1 : 0));
+            struct span shown = span_from_to(got, shown_text(got, span_of(text, len)));
+            cr_assert(span_eq(shown, span_str(want)), "%.*s not %s", SPAN_ARGS(shown), want);
+        }
+    }
 }
 
 Test(accesslog_format, squids_native_columns)
