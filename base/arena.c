@@ -74,14 +74,12 @@ static void add_block(struct arena *arena, size_t size)
     arena->end = block->bytes + room;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+void *arena_alloc_more(struct arena *arena, size_t size)
 {
     size_t rounded = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 
     CHECK(rounded >= size);
-    if ((size_t)(arena->end - arena->at) < rounded || arena->at == NULL) {
-        add_block(arena, rounded);
-    }
+    add_block(arena, rounded);
     void *memory = arena->at;
     arena->at += rounded;
     return memory;

@@ -31,8 +31,22 @@ void arena_count(struct arena *arena, enum memory_purpose purpose);
 void arena_reset(struct arena *arena);
 void arena_fini(struct arena *arena);
 
+/* As arena_alloc(), from a new block. */
+void *arena_alloc_more(struct arena *arena, size_t size);
+
 /* Never NULL, aligned to 16, not zeroed. */
-void *arena_alloc(struct arena *arena, size_t size);
+static inline void *arena_alloc(struct arena *arena, size_t size)
+{
+    size_t rounded = (size + 15) & ~(size_t)15;
+    char *memory = arena->at;
+
+    if (memory == NULL || rounded < size || (size_t)(arena->end - memory) < rounded) {
+        return arena_alloc_more(arena, size);
+    }
+    arena->at = memory + rounded;
+    return memory;
+}
+
 void *arena_zalloc(struct arena *arena, size_t size);
 
 struct span arena_copy(struct arena *arena, struct span bytes);
