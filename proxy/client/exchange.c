@@ -1,6 +1,5 @@
 #include "proxy/client/exchange_parts.h"
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/memory.h"
 #include "base/mem.h"
@@ -455,7 +454,7 @@ void exchange_begin(struct client *client, struct stream *stream)
     x->fetch.on_upgrade = exchange_on_upgrade;
     x->fetch.on_response = on_response;
     x->fetch.on_trailers = on_response_trailers;
-    x->started_us = clock_mono_us();
+    x->started_us = loop_now_us(worker->loop);
     list_push_back(&worker->exchanges, &x->link);
     stream_bind(stream, &exchange_events, x);
 }

@@ -4,7 +4,6 @@
  */
 #include "proxy/client/exchange_parts.h"
 
-#include "base/clock.h"
 #include "proxy/client/accesslog.h"
 #include "proxy/client/tail.h"
 #include "proxy/toplist.h"
@@ -112,7 +111,7 @@ static void remember(struct exchange *x, const struct ended *ended)
 void exchange_record(struct exchange *x)
 {
     struct ended ended = {
-        .elapsed_us = clock_mono_us() - x->started_us,
+        .elapsed_us = loop_now_us(x->worker->loop) - x->started_us,
         .sent = x->stream->sent,
         .user = x->user ? x->user->name : SPAN_EMPTY,
         .mirror = exchange_mirror(x),

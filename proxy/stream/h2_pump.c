@@ -78,11 +78,14 @@ static bool settle(struct h2_stream *stream)
 
 static bool settle_all(struct h2 *h2)
 {
+    struct loop *loop = h2->loop;
     bool any = false;
 
+    loop_clock_hold(loop);
     for (struct list *link; h2->state == H2_OPEN && (link = list_pop_front(&h2->ready));) {
         any |= settle(list_entry(link, struct h2_stream, ready));
     }
+    loop_clock_go(loop);
     return any;
 }
 
@@ -122,7 +125,9 @@ static size_t feed(struct h2 *h2, struct span bytes)
 {
     h2->has_taken = false;
     h2->has_paused = false;
+    loop_clock_hold(h2->loop);
     ssize_t n = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.at, bytes.len);
+    loop_clock_go(h2->loop);
     if (h2->is_deaf || h2->state != H2_OPEN) {
         return bytes.len;
     }

@@ -35,6 +35,7 @@ struct loop {
     struct list wheel[WHEEL_SLOTS];
     uint64_t tick; /* the last one processed */
 
+    uint64_t held_us; /* what loop_now_us() says; 0: the clock is read */
     uint64_t turns;
     struct loop_tls *tls; /* NULL: not needed yet */
     struct loop_pipe pipe;
@@ -405,6 +406,21 @@ struct pages *loop_pages(struct loop *loop)
 uint64_t loop_now_ms(const struct loop *loop)
 {
     return uv_now(&loop->uv);
+}
+
+uint64_t loop_now_us(const struct loop *loop)
+{
+    return loop->held_us ? loop->held_us : clock_mono_us();
+}
+
+void loop_clock_hold(struct loop *loop)
+{
+    loop->held_us = clock_mono_us();
+}
+
+void loop_clock_go(struct loop *loop)
+{
+    loop->held_us = 0;
 }
 
 int64_t loop_wall_ms(struct loop *loop)

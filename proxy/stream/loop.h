@@ -88,6 +88,12 @@ struct pages *loop_pages(struct loop *loop);
 uint64_t loop_now_ms(const struct loop *loop); /* monotonic */
 int64_t loop_wall(struct loop *loop);          /* seconds since 1970 */
 int64_t loop_wall_ms(struct loop *loop);
+/* The clock in microseconds, monotonic: read anew each time, but for what happens between
+ * loop_clock_hold() and loop_clock_go() at the same time: it came by one read, or left by one
+ * write. */
+uint64_t loop_now_us(const struct loop *loop);
+void loop_clock_hold(struct loop *loop);
+void loop_clock_go(struct loop *loop);
 /* The current Date, DATE_LEN bytes; formatted once a second. */
 struct span loop_date(struct loop *loop);
 

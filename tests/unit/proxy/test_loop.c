@@ -229,6 +229,20 @@ Test(loop, a_timeout_that_was_cleared_never_fires)
 
 /* ---- clocks ---- */
 
+Test(loop, what_comes_at_once_has_one_time)
+{
+    uint64_t before = loop_now_us(loop);
+
+    loop_clock_hold(loop);
+    uint64_t held = loop_now_us(loop);
+    struct timespec pause = {.tv_nsec = 2000000};
+    nanosleep(&pause, NULL);
+    cr_expect_geq(held, before);
+    cr_expect_eq(loop_now_us(loop), held);
+    loop_clock_go(loop);
+    cr_expect_geq(loop_now_us(loop), held + 2000);
+}
+
 Test(loop, rfc9110_5_6_7_date_is_the_wall_clock)
 {
     struct span date = loop_date(loop);
