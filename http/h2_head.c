@@ -285,6 +285,50 @@ static bool is_authority(struct http_head *head, struct span host)
            span_eq(asked.host, said.host);
 }
 
+static bool is_known(const struct h2_authority *known, struct span text, bool https)
+{
+    return known && known->is_https == https &&
+           span_eq(span_of(known->text, known->text_len), text);
+}
+
+static void learn(struct h2_authority *known, struct span text, const struct uri *uri)
+{
+    if (known == NULL || text.len > sizeof(known->text) || uri->host.len > sizeof(known->host)) {
+        return;
+    }
+    put_span(known->text, text);
+    put_span(known->host, uri->host);
+    known->text_len = (uint8_t)text.len;
+    known->host_len = (uint8_t)uri->host.len;
+    known->port = uri->port;
+    known->is_ipv6 = uri->is_ipv6;
+    known->is_https = uri->https;
+}
+
+/* A CONNECT has no scheme, and is refused elsewhere if it has no port. False: it is malformed. */
+static bool parse_authority(struct h2_block *block)
+{
+    struct http_head *head = &block->head;
+    struct h2_authority *known = block->known;
+    bool https = span_ieq(head->scheme, SPAN("https"));
+    struct uri uri;
+
+    if (head->scheme.len == 0) {
+        return uri_host_field_is_valid(head->authority);
+    }
+    if (is_known(known, head->authority, https)) {
+        head->place = (struct http_authority){span_of(known->host, known->host_len), known->port,
+                                              known->is_ipv6};
+        return true;
+    }
+    if (uri_parse_authority(head->authority, uri_default_port(https), head->fields.arena, &uri)) {
+        return false;
+    }
+    head->place = (struct http_authority){uri.host, uri.port, uri.is_ipv6};
+    learn(known, head->authority, &uri);
+    return true;
+}
+
 /* :authority and Host may both be present if they name the same (RFC 9113 8.3.1). Only :authority
  * is kept. */
 static void settle_host(struct h2_block *block)
@@ -299,7 +343,7 @@ static void settle_host(struct h2_block *block)
     } else if (host && head->authority.len == 0) {
         head->authority = host->value;
     }
-    if (head->authority.len && !uri_host_field_is_valid(head->authority)) {
+    if (head->authority.len && !parse_authority(block)) {
         fail(block, 400, ":authority or Host is not a valid name or address");
     }
     fields_remove_id(&head->fields, FIELD_HOST);

@@ -19,10 +19,23 @@ enum h2_block_kind {
 /* An extended CONNECT (RFC 8441) becomes the head that it would be in HTTP/1.1: a GET with Upgrade,
  * and `upgrade` set. It is answered with 101, which h2 turns into 200. */
 
+/* The authority of a connection's latest request. Mostly the next one has the same, which is not
+ * parsed again. All zeros: none is known. */
+struct h2_authority {
+    char text[80]; /* longer ones are not kept */
+    char host[64];
+    uint8_t text_len;
+    uint8_t host_len;
+    uint16_t port;
+    bool is_ipv6;
+    bool is_https;
+};
+
 /* A header block while it is received. */
 struct h2_block {
     enum h2_block_kind kind;
     const struct h1_limits *limits;
+    struct h2_authority *known; /* of the connection; NULL: none. Set after h2_block_begin() */
     struct http_head head;
     struct span protocol; /* of an extended CONNECT (RFC 8441); else empty */
     size_t size;          /* of the field list, as defined by RFC 9113 6.5.2 */

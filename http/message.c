@@ -22,7 +22,7 @@ static void take_copy(struct span *span, char **at)
 static size_t text_len(const struct http_head *head)
 {
     size_t len = head->method_text.len + head->target.len + head->scheme.len + head->authority.len +
-                 head->reason.len;
+                 head->place.host.len + head->reason.len;
 
     for (size_t i = 0; i < head->fields.count; i++) {
         len += head->fields.at[i].name.len + head->fields.at[i].value.len;
@@ -43,6 +43,7 @@ void head_copy(struct http_head *copy, const struct http_head *head, struct aren
     take_copy(&copy->target, &text);
     take_copy(&copy->scheme, &text);
     take_copy(&copy->authority, &text);
+    take_copy(&copy->place.host, &text);
     take_copy(&copy->reason, &text);
     for (size_t i = 0; i < fields.count; i++) {
         take_copy(&fields.at[i].name, &text);

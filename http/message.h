@@ -20,6 +20,13 @@ enum http_framing {
     BODY_STREAM,  /* HTTP/2: until END_STREAM; content_length if announced */
 };
 
+/* HTTP/2: what :authority says, parsed as by uri_parse_authority(). */
+struct http_authority {
+    struct span host; /* empty: it was not parsed */
+    uint16_t port;
+    bool is_ipv6;
+};
+
 struct http_head {
     enum http_version version; /* of the received message */
     /* request */
@@ -28,6 +35,7 @@ struct http_head {
     struct span target;    /* request target as received; in HTTP/2 its :path (or :authority) */
     struct span scheme;    /* HTTP/2 :scheme; else empty */
     struct span authority; /* HTTP/2 :authority; else empty */
+    struct http_authority place;
     /* response */
     int status; /* 0 in a request */
     struct span reason;

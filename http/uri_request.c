@@ -63,6 +63,22 @@ static int of_absolute(const struct http_head *head, struct arena *arena, struct
     return 0;
 }
 
+/* Where the pseudo fields lead, if :authority was parsed when they were read. */
+static int of_place(const struct http_head *head, bool https, struct uri *out, const char **what)
+{
+    if (!uri_path_is_valid(head->target)) {
+        return refuse(what, "The request target has a character that no URI has");
+    }
+    *out = (struct uri){
+        .https = https,
+        .host = head->place.host,
+        .is_ipv6 = head->place.is_ipv6,
+        .port = head->place.port,
+        .path = head->target,
+    };
+    return 0;
+}
+
 /* The pseudo fields are the parts of an absolute URI. */
 static int of_http2(const struct http_head *head, struct arena *arena, struct uri *out,
                     enum uri_form *form, const char **what)
@@ -83,7 +99,8 @@ static int of_http2(const struct http_head *head, struct arena *arena, struct ur
         return refuse(what, "The path does not start with a slash");
     }
     *form = URI_ABSOLUTE;
-    return of_path(head->target, authority, https, arena, out, what);
+    return head->place.host.len ? of_place(head, https, out, what)
+                                : of_path(head->target, authority, https, arena, out, what);
 }
 
 int uri_of_request(const struct http_head *head, bool https, struct arena *arena, struct uri *out,

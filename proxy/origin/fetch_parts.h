@@ -56,7 +56,7 @@ struct fetch_mirror {
     struct digest *digest; /* of the body, while it arrives; NULL: not verified */
 };
 
-enum { FETCH_ARENA = 2384 }; /* enough for usual heads */
+enum { FETCH_ARENA = 2336 }; /* enough for usual heads */
 
 struct fetch {
     struct list link; /* in worker->fetches */

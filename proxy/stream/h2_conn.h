@@ -186,6 +186,7 @@ struct h2 {
     struct timeout kick;
     struct h2_incoming *incoming; /* NULL between header blocks */
     struct h2_gather *gather;     /* set while the pump runs */
+    struct h2_authority known;    /* server role */
     struct h2_guard guard;
     struct buf early;     /* bytes received but not fed to nghttp2: they came before h2_serve(), or
                              while too much was queued */

@@ -40,6 +40,7 @@ static void open_block(struct h2 *h2, struct h2_stream *stream, enum h2_block_ki
     incoming->stream = stream;
     incoming->since = loop_now_ms(h2->loop);
     h2_block_begin(&incoming->block, kind, &incoming->arena, &h2->settings->limits);
+    incoming->block.known = &h2->known;
 }
 
 /* Refuses a stream with REFUSED_STREAM: nothing was processed, so the client may send the request

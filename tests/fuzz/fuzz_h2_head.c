@@ -1,11 +1,13 @@
 /* The first byte chooses the kind of block, and whether a body follows; then come fields: name,
  * 0x1f, value, 0x1e. A head that passes is written as HTTP/1 that parses to the same message and
- * nothing else. */
+ * nothing else; and it leads to the same URI whether its authority was parsed with it, is known
+ * from the request before, or is parsed again. */
 #include "base/check.h"
 #include "base/err.h"
 #include "http/h1_parse.h"
 #include "http/h1_write.h"
 #include "http/h2_head.h"
+#include "http/uri.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -92,17 +94,44 @@ static void check_same_response(const struct http_head *head, struct arena *aren
     buf_fini(&out);
 }
 
+static int uri_of(const struct http_head *head, struct arena *arena, struct uri *uri)
+{
+    enum uri_form form;
+    const char *what;
+
+    return uri_of_request(head, false, arena, uri, &form, &what);
+}
+
+static void check_same_place(const struct http_head *head, struct arena *arena)
+{
+    struct http_head unparsed = *head;
+    struct uri parsed, again;
+
+    unparsed.place = (struct http_authority){0};
+    int err = uri_of(head, arena, &parsed);
+    CHECK(uri_of(&unparsed, arena, &again) == err);
+    CHECK(err || (uri_same_origin(&parsed, &again) && span_eq(parsed.path, again.path)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct h2_authority known = {0};
     unsigned choice = size ? data[0] : 0;
     enum h2_block_kind kind = (enum h2_block_kind)(choice / 2 % (H2_BLOCK_TRAILERS + 1));
     struct h2_block block;
     struct arena arena;
 
     arena_init(&arena, NULL, 0);
-    h2_block_begin(&block, kind, &arena, &block_limits);
-    read_block(&block, span_of(data + 1, size ? size - 1 : 0));
-    bool is_good = h2_block_end(&block, choice & 1);
+    bool is_good = false;
+    for (int i = 0; i < 2; i++) {
+        h2_block_begin(&block, kind, &arena, &block_limits);
+        block.known = &known;
+        read_block(&block, span_of(data + 1, size ? size - 1 : 0));
+        is_good = h2_block_end(&block, choice & 1);
+        if (is_good && kind == H2_BLOCK_REQUEST) {
+            check_same_place(&block.head, &arena);
+        }
+    }
     CHECK(is_good == (block.error.status == 0));
     CHECK(is_good || (block.error.status >= 400 && block.error.what));
     if (is_good && kind == H2_BLOCK_REQUEST && fields_has(&block.head.fields, FIELD_HOST)) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "http/uri.h"
 
 static struct arena arena;
 static struct h2_block block;
@@ -320,6 +321,68 @@ Test(h2_head, who_is_asked_must_be_a_name_rfc9113_8_3_1)
                                  FIELDS(":method=GET", ":scheme=http", ":path=/", host)));
         cr_assert_not(read_block(H2_BLOCK_REQUEST, false, FIELDS(":method=CONNECT", authority)));
         cr_assert_eq(block.error.status, 400);
+    }
+}
+
+/* Reads a request of a connection whose latest authority is *known. */
+static bool read_behind(struct h2_authority *known, const char *scheme, const char *authority)
+{
+    h2_block_begin(&block, H2_BLOCK_REQUEST, &arena, &limits);
+    block.known = known;
+    h2_block_add(&block, SPAN(":method"), SPAN("GET"));
+    h2_block_add(&block, SPAN(":scheme"), span_str(scheme));
+    h2_block_add(&block, SPAN(":path"), SPAN("/"));
+    h2_block_add(&block, SPAN(":authority"), span_str(authority));
+    return h2_block_end(&block, true);
+}
+
+static int uri_of_block(struct uri *uri)
+{
+    enum uri_form form;
+    const char *what;
+
+    return uri_of_request(&block.head, false, &arena, uri, &form, &what);
+}
+
+Test(h2_head, an_authority_is_understood_whatever_came_before_rfc9113_8_3_1)
+{
+    static const char long_host[] = "a-name-that-is-longer-than-what-is-kept-of-it-by-a-connection."
+                                    "and-has-a-second-label.example";
+    static const struct {
+        const char *scheme, *authority, *host;
+        unsigned port;
+        bool is_ipv6;
+    } asked[] = {
+        {"http", "a", "a", 80, false},
+        {"http", "a", "a", 80, false},
+        {"https", "a", "a", 443, false},
+        {"HTTPS", "a", "a", 443, false},
+        {"http", "a:8080", "a", 8080, false},
+        {"http", "A", "a", 80, false},
+        {"http", "A", "a", 80, false},
+        {"http", "a b", NULL, 0, false},
+        {"http", "A", "a", 80, false},
+        {"http", "[2001:DB8::0:1]:81", "2001:db8::1", 81, true},
+        {"http", "[2001:DB8::0:1]:81", "2001:db8::1", 81, true},
+        {"http", long_host, long_host, 80, false},
+        {"http", long_host, long_host, 80, false},
+        {"http", "[2001:DB8::0:1]:81", "2001:db8::1", 81, true},
+        {"http", "a:", "a", 80, false},
+        {"http", "a:0", NULL, 0, false},
+        {"http", "a", "a", 80, false},
+    };
+    struct h2_authority known = {0};
+    struct uri uri;
+
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        cr_assert_eq(read_behind(&known, asked[i].scheme, asked[i].authority),
+                     asked[i].host != NULL, "row %zu", i);
+        if (asked[i].host) {
+            cr_assert_eq(uri_of_block(&uri), 0);
+            cr_assert(span_eq(uri.host, span_str(asked[i].host)), "row %zu", i);
+            cr_assert_eq(uri.port, asked[i].port, "row %zu", i);
+            cr_assert_eq(uri.is_ipv6, asked[i].is_ipv6, "row %zu", i);
+        }
     }
 }
 

@@ -19,6 +19,7 @@ Test(message, a_copy_outlives_its_original)
     head.method_text = take(&first, "POST");
     head.target = take(&first, "/a");
     head.authority = take(&first, "example.com");
+    head.place = (struct http_authority){take(&first, "example.com"), 80, false};
     head.framing = BODY_LENGTH;
     head.content_length = 7;
     head.keep_alive = true;
@@ -31,6 +32,8 @@ Test(message, a_copy_outlives_its_original)
     cr_expect(span_eq(copy.method_text, SPAN("POST")));
     cr_expect(span_eq(copy.target, SPAN("/a")));
     cr_expect(span_eq(copy.authority, SPAN("example.com")));
+    cr_expect(span_eq(copy.place.host, SPAN("example.com")));
+    cr_expect_eq(copy.place.port, 80);
     cr_expect_eq(copy.scheme.len, 0);
     cr_expect_eq(copy.content_length, 7);
     cr_expect(copy.keep_alive);
