@@ -47,7 +47,9 @@ static void show_time(struct buf *out, const char *time)
 
 static void show_how_long(struct buf *out, uint64_t us)
 {
-    if (us < 10000) {
+    if (us < 1000) {
+        buf_printf(out, "%llu us", (unsigned long long)us);
+    } else if (us < 10000) {
         buf_printf(out, "%llu.%llu ms", (unsigned long long)us / 1000,
                    (unsigned long long)us % 1000 / 100);
     } else if (us < 10000000) {
@@ -115,7 +117,8 @@ int tail_render(struct span json, bool color, struct buf *out)
     int err = 0;
 
     if (dropped) {
-        buf_printf(out, "(%llu more that there was no time for)\n", (unsigned long long)dropped);
+        buf_printf(out, "(%llu more not shown: the output is read too slowly)\n",
+                   (unsigned long long)dropped);
         err = ERR_AGAIN;
     } else if (!json_object_get(line, "outcome")) {
         err = ERR_SYNTAX;

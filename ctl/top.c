@@ -66,15 +66,20 @@ bool top_by_key(char key, enum top_by *out)
 
 void top_keys(size_t width, struct buf *out)
 {
-    struct buf line = BUF_INIT;
+    size_t used = strlen("[q]uit"); /* first: who does not know how to leave looks for it */
 
+    if (used > width) {
+        return;
+    }
+    buf_printf(out, "[q]uit");
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         CHECK(words[i][0] == keys[i]);
-        buf_printf(&line, "[%c]%s ", keys[i], words[i] + 1);
+        used += strlen(words[i]) + strlen(" []");
+        if (used > width) {
+            return;
+        }
+        buf_printf(out, " [%c]%s", keys[i], words[i] + 1);
     }
-    buf_printf(&line, "[q]uit");
-    buf_append(out, span_take(buf_span(&line), width));
-    buf_fini(&line);
 }
 
 /* ---- life ---- */
@@ -333,8 +338,10 @@ static void put_numbers(struct buf *row, const struct weights *weights, double s
         return;
     }
     show_size(&rate, (uint64_t)(weights->bytes / seconds));
-    buf_printf(row, "%10.1f %11.*s %5.0f %% %9.1f ms  ", weights->count / seconds,
-               SPAN_ARGS(buf_span(&rate)), 100 * weights->hits / count, weights->us / count / 1000);
+    double mean = weights->us / count; /* of hits it is some tens of microseconds */
+    buf_printf(row, "%10.1f %11.*s %5.0f %% %9.*f %s  ", weights->count / seconds,
+               SPAN_ARGS(buf_span(&rate)), 100 * weights->hits / count, mean < 1000 ? 0 : 1,
+               mean < 1000 ? mean : mean / 1000, mean < 1000 ? "us" : "ms");
     buf_fini(&rate);
 }
 
@@ -346,7 +353,7 @@ static void put_title(const struct top *top, double seconds, size_t width, bool 
     put_numbers(&row, &top->all, seconds, width);
     buf_printf(&row, "all of %llu", (unsigned long long)top->requests);
     if (top->dropped) {
-        buf_printf(&row, ", and %llu that there was no time for", (unsigned long long)top->dropped);
+        buf_printf(&row, ", %llu not counted", (unsigned long long)top->dropped);
     }
     put_row(out, width, buf_span(&row));
     buf_clear(&row);

@@ -44,7 +44,7 @@ void top_frame(struct top *top, double since, double now, size_t width, size_t h
 /* Parses the argument of --by; false: unknown. */
 bool top_by_word(const char *word, enum top_by *out);
 bool top_by_key(char key, enum top_by *out);
-/* Writes "[h]ost [c]lient … [q]uit", at most `width` characters. */
+/* Writes "[q]uit [h]ost [c]lient …", as many whole words as `width` characters have room for. */
 void top_keys(size_t width, struct buf *out);
 
 #endif

@@ -24,12 +24,14 @@ struct screen {
     bool raw;
 };
 
-static volatile sig_atomic_t ended, resized;
+static volatile sig_atomic_t ended, resized, stopped;
 
 static void on_signal(int number)
 {
     if (number == SIGWINCH) {
         resized = 1;
+    } else if (number == SIGTSTP) {
+        stopped = 1;
     } else {
         ended = 1;
     }
@@ -59,6 +61,7 @@ static void screen_open(struct screen *screen)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
     sigaction(SIGWINCH, &action, NULL);
+    sigaction(SIGTSTP, &action, NULL);
     if (tcgetattr(STDIN_FILENO, &screen->before) == 0) {
         raw = screen->before;
         raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
@@ -76,6 +79,16 @@ static void screen_close(struct screen *screen)
     if (screen->raw) {
         tcsetattr(STDIN_FILENO, TCSANOW, &screen->before);
     }
+}
+
+/* Ctrl-Z: the shell gets its terminal back as it was, and `fg` brings the screen again. */
+static void screen_leave(struct screen *screen)
+{
+    stopped = 0;
+    screen_close(screen);
+    raise(SIGSTOP);
+    screen_open(screen);
+    resized = 1;
 }
 
 static void screen_size(size_t *width, size_t *height)
@@ -180,6 +193,9 @@ static int run_live(struct screen *screen, struct buf *why)
 
     screen_open(screen);
     while (!err && !ended) {
+        if (stopped) {
+            screen_leave(screen);
+        }
         double now = now_seconds();
         take_lines(screen, &left);
         if (now >= next || resized) {

@@ -5,16 +5,23 @@ Files in Squid's, the combined, JSON and an own format, a syslog and a journald;
 A log that nobody reads loses lines, which are counted, and stops nothing. Files that were moved away
 are opened anew by SIGUSR1 and by larderctl; a reload adds and drops logs, and is refused when one
 cannot be opened. A start that cannot listen ends with its logs. larderctl tail and top show what
-their filters let through, and one that stands still is waited for by nobody.
+their filters let through, and one that stands still is waited for by nobody. top follows the size of
+its terminal, and gives it back as it was, also for a while (Ctrl-Z).
 """
+import fcntl
 import json
+import os
 import pathlib
+import pty
 import re
+import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import urllib.request
@@ -328,6 +335,56 @@ def watched(build, proxy, origin):
     check(wrong.returncode == 2 and "1xx to 5xx" in wrong.stderr, f"{wrong}")
 
 
+class Terminal:
+    """A program in a terminal of its own."""
+
+    def __init__(self, *command):
+        self.shown = b""
+        self.pid, self.end = pty.fork()
+        if self.pid == 0:
+            os.execv(command[0], command)
+
+    def await_text(self, wanted):
+        """What is shown from now on has it."""
+        self.shown = b""
+        end = time.monotonic() + 60
+        while wanted not in self.shown and time.monotonic() < end:
+            if select.select([self.end], [], [], 1)[0]:
+                self.shown += os.read(self.end, 65536)
+        check(wanted in self.shown, f"{wanted} in the terminal: {self.shown[-500:]}")
+
+    def resize(self, columns, rows):
+        fcntl.ioctl(self.end, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def echoes(self):
+        return bool(termios.tcgetattr(self.end)[3] & termios.ECHO)
+
+
+def in_a_terminal(build, proxy):
+    top = Terminal(f"{build}/ctl/larderctl", "top", "--admin", f"127.0.0.1:{proxy.admin}")
+    top.await_text(b"requests/s")
+    check(not top.echoes(), "keys are taken, not shown")
+    top.resize(40, 10)
+    top.await_text(b"each s   hits  host")
+    top.await_text(b"\x1b[10;1H\x1b[2m[q]uit")
+    os.write(top.end, b"c")
+    top.await_text(b"hits  client")
+    os.write(top.end, b"\x1a")
+    top.await_text(b"\x1b[?25h\x1b[?1049l")
+    _, status = os.waitpid(top.pid, os.WUNTRACED)
+    check(os.WIFSTOPPED(status) and top.echoes(), f"Ctrl-Z gives the terminal back: {status}")
+    os.kill(top.pid, signal.SIGCONT)
+    top.await_text(b"\x1b[?1049h")
+    top.await_text(b"hits  client")
+    check(not top.echoes(), "and it comes again")
+    os.write(top.end, b"\x03")
+    top.await_text(b"\x1b[?25h\x1b[?1049l")
+    check(top.echoes(), "Ctrl-C gives the terminal back")
+    _, status = os.waitpid(top.pid, 0)
+    check(status == 0, f"and is a good end: {status}")
+    os.close(top.end)
+
+
 def slow_watcher(proxy, origin):
     """Who does not read loses lines; the proxy and other watchers go on."""
     request = f"GET {origin.base}/z?{'y' * 4000} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
@@ -382,6 +439,7 @@ def main():
         refused(directory, proxy)
         stalled(directory, proxy, origin)
         watched(build, proxy, origin)
+        in_a_terminal(build, proxy)
         slow_watcher(proxy, origin)
         port_is_taken(build, directory, proxy)
         check(proxy.stop(), "it did not leave by itself")
