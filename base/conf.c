@@ -21,6 +21,7 @@ struct conf *conf_new(const struct conf_table *root, struct buf *errors)
 
     conf->root = root;
     conf->errors = errors;
+    conf->said_from = buf_len(errors);
     arena_init(&conf->memory, NULL, 0);
     conf->tree = conf_node_new(conf, CONF_ENTRIES, (struct conf_where){.name = "configuration"});
     return conf;
@@ -59,10 +60,30 @@ const struct conf_directive *conf_table_find(const struct conf_table *table, str
     return NULL;
 }
 
+enum { PART_MIN = 4, MEANT_MAX = 4 };
+
+/* Writes the names that may be meant: the one that is spelt alike, and those that have the word as
+ * a part, or are a part of it, as "targets" is of "allow-targets". */
+static void put_meant(const char *word, const char *const *names, size_t count, struct buf *out)
+{
+    const char *meant[MEANT_MAX] = {conf_closest(word, names, count)};
+    size_t n = meant[0] ? 1 : 0;
+
+    for (size_t i = 0; i < count && strlen(word) >= PART_MIN && n < MEANT_MAX; i++) {
+        bool is_part = strlen(names[i]) >= PART_MIN && strstr(word, names[i]);
+        if ((is_part || strstr(names[i], word)) && names[i] != meant[0]) {
+            meant[n++] = names[i];
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(out, "%s\"%s\"", i == 0 ? "" : i + 1 < n ? ", " : " or ", meant[i]);
+    }
+}
+
 int conf_unknown(struct conf *conf, const struct conf_table *table, const struct conf_where *where,
                  const char *name)
 {
-    const char *names[64];
+    const char *names[64] = {NULL};
     struct buf known = BUF_INIT;
     size_t count = 0;
 
@@ -82,14 +103,16 @@ int conf_unknown(struct conf *conf, const struct conf_table *table, const struct
     if (table == conf->root) {
         names[count++] = CONF_INCLUDE;
     }
-    const char *closest = conf_closest(name, names, count);
-    if (closest) {
-        conf_report(conf, where, "unknown directive \"%.80s\"; did you mean \"%s\"?", name,
-                    closest);
+    struct buf meant = BUF_INIT;
+    put_meant(name, names, count, &meant);
+    if (buf_len(&meant)) {
+        conf_report(conf, where, "unknown directive \"%.80s\"; did you mean %.*s?", name,
+                    SPAN_ARGS(buf_span(&meant)));
     } else {
         conf_report(conf, where, "unknown directive \"%.80s\"; expected %s%.*s", name,
                     count > 1 ? "one of " : "", SPAN_ARGS(buf_span(&known)));
     }
+    buf_fini(&meant);
     buf_fini(&known);
     return ERR_CONFIG;
 }
@@ -126,7 +149,7 @@ bool conf_misses_space(struct conf *conf, const struct conf_table *table,
     if (colon == text.len || !conf_table_find(table, name)) {
         return false;
     }
-    conf_report(conf, &node->where, "no space behind \"%.*s:\"; expected \"%.*s: VALUE\"",
+    conf_report(conf, &node->where, "no space after \"%.*s:\"; expected \"%.*s: VALUE\"",
                 SPAN_ARGS(name), SPAN_ARGS(name));
     return true;
 }
@@ -138,7 +161,7 @@ int conf_load_text(struct conf *conf, const char *name, struct span yaml)
 
     where.name = arena_printf(&conf->memory, "%s", name).at;
     if (conf->loaded) {
-        return conf_report(conf, &where, "a second file; expected one");
+        return conf_report(conf, &where, "a second configuration file; expected one");
     }
     conf->loaded = true;
     conf->broken = true;

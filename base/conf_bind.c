@@ -194,8 +194,8 @@ int conf_bind(struct conf *conf, void *out, struct arena *arena)
 
     memset(out, 0, conf->root->size);
     bind_map(&binder, conf->root, conf->tree, conf->tree->where, out);
-    if (conf->error_count > 100) {
-        buf_printf(conf->errors, "and %u more errors\n", conf->error_count - 100);
+    if (conf->error_count > CONF_ERRORS_MAX) {
+        buf_printf(conf->errors, "and %u more errors\n", conf->error_count - CONF_ERRORS_MAX);
     }
     return conf->error_count ? ERR_CONFIG : 0;
 }
@@ -288,8 +288,6 @@ void conf_complain(const struct conf_at *at, const char *name, size_t index, con
     conf_report(at->conf, &where, "%s", text);
 }
 
-#define NOTES_MAX 20
-
 void conf_remark(const struct conf_at *at, const char *name, size_t index, const char *format, ...)
 {
     const struct conf_node *node = node_inside(at, name, index);
@@ -298,7 +296,7 @@ void conf_remark(const struct conf_at *at, const char *name, size_t index, const
     size_t len = strlen(text);
     va_list args;
 
-    if (at->conf->note_count++ >= NOTES_MAX) {
+    if (at->conf->note_count++ >= CONF_NOTES_MAX) {
         return;
     }
     va_start(args, format);

@@ -121,8 +121,8 @@ static bool say_loop(struct conf *conf, const struct conf_file *from, const stru
     }
     if (loops) {
         conf_report(conf, where,
-                    "\"%s\" leads to itself: it is included by %.*s; expected files without a "
-                    "circle",
+                    "\"%s\" leads to itself: it is included by %.*s; expected no "
+                    "cycle",
                     file->name, SPAN_ARGS(buf_span(&way)));
     }
     buf_fini(&way);

@@ -11,15 +11,15 @@ static int parse(struct span text, struct arena *arena, void *out, const char **
     uint64_t v4, v6;
 
     if (first.len == text.len) {
-        *what = "there is one length only";
+        *what = "only one length is given";
         return ERR_SYNTAX;
     }
     if (!span_to_u64(first, 32, &v4)) {
-        *what = "the first is no length of an IPv4 prefix, 0 to 32";
+        *what = "the first is not the length of an IPv4 prefix, 0 to 32";
         return ERR_SYNTAX;
     }
     if (!span_to_u64(second, 128, &v6)) {
-        *what = "the second is no length of an IPv6 prefix, 0 to 128";
+        *what = "the second is not the length of an IPv6 prefix, 0 to 128";
         return ERR_SYNTAX;
     }
     *lengths = (struct prefix_lengths){(uint8_t)v4, (uint8_t)v6};

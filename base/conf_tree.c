@@ -8,11 +8,9 @@
 #include "base/check.h"
 #include "base/err.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <yaml.h>
 
-enum { DEPTH_MAX = 16, KEYS_MAX = 256, ERRORS_MAX = 100, TEXT_MAX = 65536 };
+enum { DEPTH_MAX = 16, KEYS_MAX = 256, TEXT_MAX = 65536 };
 
 /* Most YAML events (scalars, beginnings and ends of lists and maps) of all files together. Each
  * costs at most a node and its text, so parsing stays below 1 GiB. */
@@ -30,31 +28,6 @@ struct loader {
     struct conf_node *root;
     unsigned documents;
 };
-
-void conf_say(struct conf *conf, const struct conf_where *where, const char *text)
-{
-    if (where->line) {
-        buf_printf(conf->errors, "%s:%u:%u: %s\n", where->name, where->line, where->column, text);
-    } else {
-        buf_printf(conf->errors, "%s: %s\n", where->name, text);
-    }
-}
-
-int conf_report(struct conf *conf, const struct conf_where *where, const char *format, ...)
-{
-    va_list args;
-    char text[2048];
-
-    conf->error_count++;
-    if (conf->error_count > ERRORS_MAX) {
-        return ERR_CONFIG;
-    }
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    conf_say(conf, where, text);
-    return ERR_CONFIG;
-}
 
 /* ---- nodes ---- */
 
@@ -204,7 +177,7 @@ static int attach(struct loader *loader, struct conf_node *node)
     loader->key = NULL;
     if (first) {
         conf_report(loader->conf, &node->key_where,
-                    "duplicate directive \"%.80s\"; expected once, the first is in line %u", key,
+                    "duplicate directive \"%.80s\"; expected once, the first is on line %u", key,
                     first->key_where.line);
         return 0; /* the node is not added to the tree, but errors inside it are still found */
     }
@@ -268,7 +241,7 @@ static int on_open(struct loader *loader, const yaml_event_t *event, enum conf_k
         return refuse(loader, event, "a list or map as the name of a directive; expected a word");
     }
     if (loader->depth == DEPTH_MAX) {
-        return refuse(loader, event, "nested too deep; expected at most 16 levels");
+        return refuse(loader, event, "nested too deeply; expected at most 16 levels");
     }
     struct conf_node *node =
         conf_node_new(loader->conf, kind, where_of(loader, &event->start_mark));
@@ -314,17 +287,17 @@ static const struct {
     const char *expected;
 } slips[] = {
     {NULL, "mapping values are not allowed",
-     "a space behind the colon of each name, and names of one map indented alike"},
+     "a space after the colon of each name, and names of one map indented alike"},
     {"while parsing a block mapping", NULL, "names of one map indented alike"},
     {"while parsing a block collection", NULL, "items of one list indented alike"},
     {"while scanning a simple key", "could not find expected ':'",
-     "\"NAME: VALUE\" with a space behind the colon, and names of one map indented alike"},
+     "\"NAME: VALUE\" with a space after the colon, and names of one map indented alike"},
     {"while scanning an alias", NULL, "quotes around a value that begins with *"},
     {"while scanning an anchor", NULL, "quotes around a value that begins with &"},
     {"while scanning for the next token", NULL,
      "quotes around a value that begins with a special character"},
-    {"while parsing a flow sequence", NULL, "a comma between items, and ] behind the last one"},
-    {"while parsing a flow mapping", NULL, "a comma between directives, and } behind the last one"},
+    {"while parsing a flow sequence", NULL, "a comma between items, and ] after the last one"},
+    {"while parsing a flow mapping", NULL, "a comma between directives, and } after the last one"},
     {"while scanning a quoted scalar", NULL, "a quote at the end"},
 };
 

@@ -47,9 +47,22 @@ struct conf_bound_path {
     struct conf_bound_path *next;
 };
 
+enum { CONF_ERRORS_MAX = 100, CONF_NOTES_MAX = 20 };
+enum { CONF_SAID_MAX = CONF_ERRORS_MAX + CONF_NOTES_MAX };
+
+/* A line about a place, which is `len` bytes of conf->errors. */
+struct conf_said {
+    const char *name;
+    unsigned line, column;
+    size_t len;
+};
+
 struct conf {
     const struct conf_table *root;
     struct buf *errors;
+    size_t said_from; /* bytes of errors that were there before */
+    struct conf_said said[CONF_SAID_MAX];
+    size_t said_count;
     unsigned error_count, note_count;
     struct arena memory;    /* nodes and texts */
     struct conf_node *tree; /* a map */
@@ -62,7 +75,10 @@ struct conf {
     size_t values; /* values read, in all files */
 };
 
-/* Adds an error line; after a hundred they are only counted. Returns ERR_CONFIG. */
+/* ---- conf_report.c ---- */
+
+/* Adds an error line, in the order of the file; after a hundred they are only counted. Returns
+ * ERR_CONFIG. */
 __attribute__((format(printf, 3, 4))) int
 conf_report(struct conf *conf, const struct conf_where *where, const char *format, ...);
 /* Adds a line that is no error. */

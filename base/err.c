@@ -22,7 +22,7 @@ const char *err_listen_hint(int err)
 {
     switch (err) {
     case -EADDRINUSE:
-        return "another process listens there: ss -lntup tells which";
+        return "another process listens there: ss -lntup shows which";
     case -EACCES:
         return "a port below 1024 needs root or CAP_NET_BIND_SERVICE";
     case -EADDRNOTAVAIL:

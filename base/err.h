@@ -22,7 +22,7 @@
     X(TRUNCATED,   10, "the message ended before its announced length")                            \
     X(REFUSED,     11, "not allowed")                                                              \
     X(UNSUPPORTED, 12, "not supported")                                                            \
-    X(BUSY,        13, "in use by somebody else")                                                  \
+    X(BUSY,        13, "in use by another process")                                                  \
     X(CONFIG,      14, "the configuration has errors")                                             \
     X(NO_ADDRESS,  15, "the name has no usable address")                                           \
     X(IO,          16, "reading or writing failed")                                                \

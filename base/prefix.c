@@ -98,7 +98,7 @@ int prefix_parse(struct span text, struct prefix *out, const char **what)
     }
     bits += written_v4 ? V4_BITS : 0;
     if (!zero_behind(&ip, (unsigned)bits)) {
-        *what = "bits are set behind the prefix length";
+        *what = "bits are set after the prefix length";
         return ERR_SYNTAX;
     }
     *out = (struct prefix){.ip = ip, .bits = (uint8_t)bits};

@@ -150,7 +150,7 @@ static void on_hello(struct takeover *takeover)
     } else if (err == ERR_CLOSED) {
         stop_reading(takeover);
     } else {
-        refuse(takeover, err == ERR_UNSUPPORTED ? "its version is another"
+        refuse(takeover, err == ERR_UNSUPPORTED ? "its version differs"
                          : err == ERR_REFUSED   ? "it is another program"
                                                 : err_text(err));
     }
@@ -186,10 +186,10 @@ static int start_reading(struct takeover *takeover, int peer)
 static const char *refusal(const struct takeover *takeover, int peer)
 {
     if (takeover->peer >= 0 || takeover->ready) {
-        return "another process takes over already";
+        return "another process is already taking over";
     }
     if (!takeover_is_same_user(peer)) {
-        return "it is of another user";
+        return "it belongs to another user";
     }
     return takeover->events.refuses ? takeover->events.refuses(takeover->events.arg) : NULL;
 }
@@ -304,11 +304,11 @@ static int ask(const char *path, const char *program, const char **why)
     setsockopt(newer.fd, SOL_SOCKET, SO_RCVTIMEO, &longest, sizeof(longest));
     setsockopt(newer.fd, SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof(longest));
     if (connect(newer.fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-        *why = errno == EAGAIN ? SILENT : "nobody answers there";
+        *why = errno == EAGAIN ? SILENT : "nothing answers there";
         return errno == EAGAIN ? ERR_TIMEOUT : -errno;
     }
     if (!takeover_is_same_user(newer.fd)) {
-        *why = "the process there is of another user";
+        *why = "the process there belongs to another user";
         return ERR_REFUSED;
     }
     int err = takeover_send_hello(newer.fd, program);
@@ -320,7 +320,7 @@ static int ask(const char *path, const char *program, const char **why)
            : err == ERR_TIMEOUT     ? SILENT
            : err == -EMFILE         ? "it has more sockets than we may have descriptors"
            : err == ERR_UNSUPPORTED ? "its version cannot be taken over from; restart it"
-                                    : "it did not give its sockets";
+                                    : "it did not hand over its sockets";
     if (!err && strcmp(newer.gift.program, program) != 0) {
         *why = "another program listens there";
         err = ERR_REFUSED;
@@ -400,7 +400,7 @@ static void tell_starter(void)
     take_streams();
     if (newer.starter >= 0) {
         if (write(newer.starter, &word, 1) != 1) {
-            log_warn("takeover", "what=%s", "who started us does not wait any more");
+            log_warn("takeover", "what=%s", "the process that started this one no longer waits");
         }
         close(newer.starter);
         newer.starter = -1;

@@ -57,7 +57,7 @@ static int say_refusal(struct span json)
     json_t *root = json_loadb(json.at ? json.at : "", json.len, 0, NULL);
     const char *error = json_string_value(json_object_get(root, "error"));
 
-    fprintf(stderr, "larderctl: %s\n", error ? error : "the question was refused");
+    fprintf(stderr, "larderctl: %s\n", error ? error : "the request was refused");
     json_decref(root);
     return CTL_USAGE;
 }

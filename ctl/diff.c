@@ -93,7 +93,7 @@ int diff_by_program(enum ctl_program which, const char *admin, const char *file,
     if (err) {
         buf_printf(why, "\n");
     } else if (conf_read_command(buf_span(&before), &arena, &command) != 0) {
-        buf_printf(why, "larderctl: what answers there is no daemon of Larder\n");
+        buf_printf(why, "larderctl: what answers there is not a daemon of Larder\n");
         err = ERR_SYNTAX;
     } else {
         err = load_files(which, &command, file, &after, why);

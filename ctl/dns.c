@@ -175,7 +175,7 @@ int verb_dns(const struct ctl_options *options)
         return ask(&mine, &question);
     }
     if (options->operand_count != 2 || strcmp(options->operand, "explain") != 0) {
-        fprintf(stderr, "larderctl: dns takes nothing, or: explain NAME\n");
+        fprintf(stderr, "larderctl: dns takes no operand, or explain NAME\n");
         return CTL_USAGE;
     }
     return verb_dns_explain(options, mine.admin);

@@ -82,8 +82,8 @@ static void explain(const char *admin, int err, struct buf *why)
     switch (err) {
     case -ECONNREFUSED:
         buf_printf(why,
-                   "nobody answers on %s (connection refused); is it running? "
-                   "--admin ADDRESS asks another one",
+                   "nothing listens on %s (connection refused); is it running? "
+                   "--admin ADDRESS names another admin listener",
                    admin);
         return;
     case -ENOENT:
@@ -134,7 +134,7 @@ int fetch_check(const char *admin, struct buf *why)
     }
     if (!split(authority, host, port)) {
         buf_printf(why,
-                   "\"%s\" is no address; expected ADDRESS:PORT such as 127.0.0.1:3129, or "
+                   "\"%s\" is not an address; expected ADDRESS:PORT such as 127.0.0.1:3129, or "
                    "unix:/PATH",
                    admin);
         return ERR_SYNTAX;

@@ -92,7 +92,7 @@ static void say_error(const char *what, struct span json, struct span why)
     json_t *root = json_loadb(json.at ? json.at : "", json.len, 0, NULL);
     const char *error = json_string_value(json_object_get(root, "error"));
 
-    say(what, error ? span_str(error) : why.len ? why : SPAN("the question was refused"));
+    say(what, error ? span_str(error) : why.len ? why : SPAN("the request was refused"));
     json_decref(root);
 }
 

@@ -246,7 +246,7 @@ int verb_reopen(const struct ctl_options *options)
     } else if (err) {
         say(buf_span(&why));
     } else {
-        puts("the access logs are opened anew");
+        puts("the access logs are reopened");
     }
     buf_fini(&body);
     buf_fini(&why);

@@ -111,10 +111,11 @@ static int await(const char *name, pid_t pid, int ready, uint64_t seconds)
     ssize_t n;
 
     if (!has_word(ready, (int)seconds * 1000) && end_unless_ready(pid, ready)) {
-        fprintf(stderr,
-                "larderctl: the newer %s has not begun to serve within %llu s, and was ended; the "
-                "older one serves on. Its log says how far it came; --wait SECONDS waits longer\n",
-                name, (unsigned long long)seconds);
+        fprintf(
+            stderr,
+            "larderctl: the newer %s has not begun to serve within %llu s, and was ended; the "
+            "older one still serves. Its log says how far it came; --wait SECONDS waits longer\n",
+            name, (unsigned long long)seconds);
         return CTL_BAD;
     }
     do {
@@ -125,7 +126,7 @@ static int await(const char *name, pid_t pid, int ready, uint64_t seconds)
         return CTL_GOOD;
     }
     int status = reap(pid, 0);
-    fprintf(stderr, "larderctl: the newer %s has not started (%s %d); the older one serves on\n",
+    fprintf(stderr, "larderctl: the newer %s has not started (%s %d); the older one still serves\n",
             name, WIFSIGNALED(status) ? "signal" : "status",
             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     return CTL_BAD;
@@ -179,7 +180,7 @@ int verb_upgrade(const struct ctl_options *options)
     if (fetch(options->admin ? options->admin : usual, "/config/settings", &told, &why) != 0) {
         fprintf(stderr, "larderctl: %.*s\n", SPAN_ARGS(buf_span(&why)));
     } else if (conf_read_command(buf_span(&told), &arena, &command) != 0) {
-        fprintf(stderr, "larderctl: what answers there is no daemon of Larder\n");
+        fprintf(stderr, "larderctl: what answers there is not a daemon of Larder\n");
     } else {
         status = replace(which, &command, seconds);
     }

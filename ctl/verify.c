@@ -43,10 +43,9 @@ static void print(FILE *to, struct buf *text)
     buf_fini(text);
 }
 
-static const char damaged_text[] =
-    "damaged: nothing of them is served; the proxy drops what it meets";
+static const char damaged_text[] = "damaged: never served; the proxy drops them when it finds them";
 static const char dead_text[] = "records of objects that were evicted: misses, no damage";
-static const char unreadable_text[] = "objects that the disk did not give: look at the disk";
+static const char unreadable_text[] = "objects that the disk did not return: check the disk";
 
 static bool is_good(const json_t *dir)
 {
@@ -74,7 +73,7 @@ static void show_verdict(const json_t *dir, struct buf *out)
     buf_printf(out, "\n");
     show_line(out, show_number(dir, "dead"), dead_text);
     show_line(out, show_number(dir, "strays"), "files are left over; the next start removes them");
-    show_line(out, show_number(dir, "lost_segments"), "listed segments have no file any more");
+    show_line(out, show_number(dir, "lost_segments"), "listed segments no longer have a file");
     show_line(out, show_number(dir, "bad_files"),
               "damaged files: the proxy leaves them out when it meets them");
     show_line(out, show_number(dir, "damaged"), damaged_text);
@@ -110,7 +109,7 @@ static void on_complaint(void *arg, const char *what)
     show_text(&text, what);
     buf_printf(&text, "\n");
     if (offline->complaints == COMPLAINTS_MAX) {
-        buf_printf(&text, "(no more of these are printed)\n");
+        buf_printf(&text, "(further ones are not printed)\n");
     }
     print(stderr, &text);
 }
@@ -171,12 +170,12 @@ static void refuse(const char *path, int err)
     buf_printf(&text, "larderctl: ");
     show_text(&text, path);
     if (err == ERR_BUSY) {
-        buf_printf(&text, " is in use by a running process; ask that one: "
+        buf_printf(&text, " is in use by a running process, which can verify it: "
                           "larderctl verify --online\n");
     } else if (err == ERR_NOT_FOUND) {
         buf_printf(&text, " has no store in it: there is no index.mdb\n");
     } else {
-        buf_printf(&text, " cannot be looked at: %s\n", err_text(err));
+        buf_printf(&text, " cannot be read: %s\n", err_text(err));
     }
     print(stderr, &text);
 }
@@ -309,7 +308,7 @@ static bool path_of(const struct ctl_options *options, struct buf *path)
 
     buf_printf(path, "/store/verify");
     if (options->rate && !span_to_u64(span_str(options->rate), RATE_MAX, &mib)) {
-        fprintf(stderr, "larderctl: --rate %s is no number of MiB a second\n", options->rate);
+        fprintf(stderr, "larderctl: --rate %s is not a number of MiB per second\n", options->rate);
         buf_fini(path);
         return false;
     }
@@ -438,7 +437,7 @@ static int show_outcome(const struct ctl_options *options, const json_t *root)
         if (outcome == NULL) {
             struct buf text = BUF_INIT;
             show_string(&text, dir, "path");
-            buf_printf(&text, " was not looked at to its end; the log says more");
+            buf_printf(&text, " was not checked to its end; the log says why");
             worst = complain(&text);
             continue;
         }

@@ -51,7 +51,7 @@ bool watch_count(const struct ctl_options *options, uint64_t *out)
 {
     *out = UINT64_MAX;
     if (options->count && (!span_to_u64(span_str(options->count), UINT64_MAX - 1, out) || !*out)) {
-        fprintf(stderr, "larderctl: --count %s is no number; expected one from 1 on\n",
+        fprintf(stderr, "larderctl: --count %s is not a number; expected 1 or more\n",
                 options->count);
         return false;
     }
@@ -110,7 +110,7 @@ static int read_head(struct watch *watch, struct buf *why)
         err = 0;
     } else if (err || (head.status != 200 && head.status != 400)) {
         buf_printf(why,
-                   "what answers on %s tells no decisions; is that the admin address of "
+                   "what answers on %s reports no requests; is it the admin address of "
                    "larder-proxy?",
                    watch->admin);
         err = ERR_SYNTAX;

@@ -156,7 +156,7 @@ static bool frame_response_by_coding(const struct h1_seen *seen, struct http_hea
         return true; /* the body ends with the connection */
     case CODINGS_UNKNOWN:
     case CODINGS_UNKNOWN_CHUNKED:
-        return fail(error, 400, "A transfer coding was applied that nobody had asked for");
+        return fail(error, 400, "A transfer coding was applied that was not asked for");
     case CODINGS_BROKEN:
         return fail(error, 400, "Transfer-Encoding is malformed");
     }

@@ -117,7 +117,7 @@ static void take_pseudo(struct h2_block *block, struct span name, struct span va
                                            : 0;
 
     if (!(bit & allowed) || block->pseudo & (bit | PSEUDO_OVER)) {
-        fail(block, 400, "A pseudo field is unknown, in the wrong place or there twice");
+        fail(block, 400, "A pseudo field is unknown, in the wrong place or repeated");
         return;
     }
     block->pseudo |= bit;
@@ -205,7 +205,7 @@ static void take_length(struct h2_block *block, struct http_field field)
 
     if (block->lengths++ > 0 || field.value.len > LENGTH_DIGITS_MAX ||
         !span_to_u64(field.value, INT64_MAX, &length)) {
-        fail(block, 400, "Content-Length is there twice or is not a number");
+        fail(block, 400, "Content-Length is given twice or is not a number");
         return;
     }
     block->head.content_length = (int64_t)length;
@@ -222,13 +222,13 @@ static void take_field(struct h2_block *block, struct span name, struct span val
     } else if (belongs_to_connection(field.id)) {
         fail(block, 400, "A field of an HTTP/1 connection");
     } else if (field.id == FIELD_TE && !span_ieq(value, SPAN("trailers"))) {
-        fail(block, 400, "TE says something else than trailers");
+        fail(block, 400, "TE contains something other than trailers");
     } else if (name.len > HEAD_NAME_MAX) {
         fail(block, 431, "A field name is too long");
     } else if (block->head.fields.count == block->limits->fields) {
         fail(block, 431, "There are too many fields");
     } else if (block->kind == H2_BLOCK_TRAILERS && field.id == FIELD_CONTENT_LENGTH) {
-        fail(block, 400, "A length comes behind its body");
+        fail(block, 400, "A length comes after its body");
     } else if (block->kind == H2_BLOCK_TRAILERS) {
         if (trailer_may_pass(&field)) {
             keep_field(block, field);
@@ -337,7 +337,7 @@ static void settle_host(struct h2_block *block)
     const struct http_field *host = fields_find(&head->fields, FIELD_HOST);
 
     if (fields_count(&head->fields, FIELD_HOST) > 1) {
-        fail(block, 400, "Host is there twice");
+        fail(block, 400, "Host is given twice");
     } else if (host && head->authority.len && !is_authority(head, host->value)) {
         fail(block, 400, "Host and :authority differ");
     } else if (host && head->authority.len == 0) {

@@ -34,7 +34,7 @@ static const char *refuses(void *arg)
     const struct server *server = arg;
 
     if (server->draining) {
-        return "this one ends already";
+        return "this one is already stopping";
     }
     if (counts_late(server)) {
         return "this one has not got the quotas yet, and has counted what was used since";
@@ -120,7 +120,7 @@ static void try_store(struct timeout *timeout)
         return;
     }
     if (server->late_tries == 0) {
-        log_info("store_late_waits", "why=%s", "another process has it still");
+        log_info("store_late_waits", "why=%s", "another process still has it");
     }
     if (++server->late_tries == LATE_LOUD) {
         log_error("store_late_waits", "tries=%u why=%s next=%s", server->late_tries,

@@ -157,7 +157,7 @@ static int make_site(const struct site *site, const struct tls_set *before,
 
     if (!site->verify && site->host_count && site->hosts[0]) {
         buf_printf(report->warnings,
-                   "%s %s: \"verify: no\": anybody on the way can answer for its origins\n",
+                   "%s %s: \"verify: no\": anybody on the path can impersonate its origins\n",
                    site->mirror ? "mirror" : "site", site->hosts[0]);
     }
     bool has_terms = site->ca || !site->verify;

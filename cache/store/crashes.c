@@ -196,7 +196,7 @@ static void move_aside(const char *path, int dir, uint64_t size)
     if (to >= 0 && has_room(dir, size)) {
         log_error("store_moved_aside", "dir=%s aside=%s/%s why=%s next=%s", path, path, name,
                   "the process crashed twice within a minute of opening it",
-                  "the cache starts empty; look at what is aside, or delete it: rm -r");
+                  "the cache starts empty; examine what was moved aside, or delete it: rm -r");
     } else {
         remove_aside(dir, name);
         log_error("store_moved_aside", "dir=%s aside= why=%s next=%s", path,

@@ -352,7 +352,7 @@ int disk_check(struct disk *disk)
         err = index_check(dir);
     }
     if (err == ERR_CORRUPT) {
-        log_error("store_index_lost", "dir=%s next=%s", dir, "the cache begins anew");
+        log_error("store_index_lost", "dir=%s next=%s", dir, "the cache starts empty");
         disk->damaged = true;
     }
     if (disk->damaged) {

@@ -157,8 +157,9 @@ static void look_at_segment(struct verify *verify, struct listed *listed)
         listed->state = FILE_BAD;
         verify->report.bad_files++;
         complain(verify, path,
-                 err == ERR_CORRUPT ? "its structure is damaged, or it is none of this store"
-                                    : err_text(err));
+                 err == ERR_CORRUPT
+                     ? "its structure is damaged, or it does not belong to this store"
+                     : err_text(err));
     }
 }
 
@@ -326,10 +327,11 @@ int verify_directory(const struct verify_options *options, struct verify_report 
         err = look_at_all(&verify);
         if (err == ERR_CORRUPT || err == ERR_UNSUPPORTED) {
             verify.report.bad_files++;
-            complain(&verify, verify.index,
-                     err == ERR_CORRUPT
-                         ? "damaged: the proxy will begin anew"
-                         : "of another version: a proxy of this one will begin anew");
+            complain(
+                &verify, verify.index,
+                err == ERR_CORRUPT
+                    ? "damaged: the proxy will start with an empty store"
+                    : "of another version: a proxy of this one will start with an empty store");
             err = 0;
         }
         segments_fini(&verify.segments);

@@ -204,7 +204,7 @@ static void respond(struct connection *c, struct span head)
     struct buf page = BUF_INIT;
 
     if (!span_starts(line, SPAN("HTTP/1."))) {
-        put_response(c, "400 Bad Request", "text/plain", SPAN("HTTP/1.x is spoken here\n"));
+        put_response(c, "400 Bad Request", "text/plain", SPAN("only HTTP/1.x is supported here\n"));
     } else if (has_origin(head)) {
         put_response(c, "403 Forbidden", "text/plain", SPAN("not for web pages\n"));
     } else if (!is_for_everybody(path) && has_strange_host(c->admin, head)) {

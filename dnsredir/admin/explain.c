@@ -245,7 +245,7 @@ static json_t *candidates_json(const struct status *status, const struct answer_
         if (policy_record_count(policy, trace->input.v6, policy->members[i]) == 0) {
             json_t *row = candidate_json(status, &trace->input, policy->members[i]);
             json_object_set_new(row, "verdict", json_string("passed over"));
-            json_object_set_new(row, "why", json_string("it has no address of the family"));
+            json_object_set_new(row, "why", json_string("it has no address of this family"));
             json_array_append_new(list, row);
         }
     }
@@ -306,7 +306,7 @@ static void add_choice(const struct status *status, const struct view *view,
         [CHOICE_OPEN] = "up, and not too full",
         [CHOICE_FULL] = "all are too full: the first of them",
         [CHOICE_DRAINING] = "only draining ones are up",
-        [CHOICE_DOWN] = "nobody is up: the best known all the same",
+        [CHOICE_DOWN] = "none is up: the best known anyway",
     };
     char text[NAME_TEXT_MAX];
 

@@ -29,8 +29,8 @@ static const struct name *compile_target(struct compiler *c, size_t replica)
     struct name *name = arena_alloc(c->arena, sizeof(*name));
     if (name_parse_absolute(span_str(text), name)) {
         const struct conf_at *outer = compile_enter(c, "replicas", replica);
-        COMPLAIN(c, "target", 0, "\"%s\" is not a domain name; expected such as www.example.net",
-                 text);
+        COMPLAIN(c, "target", 0,
+                 "\"%s\" is not a domain name; expected one such as www.example.net", text);
         compile_leave(c, outer);
         /* any name will do, as loading fails; without one the replica would have neither name nor
          * addresses */
@@ -162,8 +162,8 @@ static bool whole_name(struct compiler *c, const char *directive, size_t index, 
     if (name_parse_absolute(span_str(text), out) == 0) {
         return true;
     }
-    COMPLAIN(c, directive, index, "\"%s\" is not a domain name; expected such as www.example.net",
-             text);
+    COMPLAIN(c, directive, index,
+             "\"%s\" is not a domain name; expected one such as www.example.net", text);
     return false;
 }
 

@@ -41,14 +41,14 @@ void compile_check_state(struct compiler *c)
     }
     if (stat(path, &about) == 0) {
         if (!S_ISDIR(about.st_mode)) {
-            COMPLAIN(c, "state", 0, "%s is no folder; expected one, or a name that is free", path);
+            COMPLAIN(c, "state", 0, "%s is not a folder; expected one, or an unused name", path);
         }
         return;
     }
     folder_of(path, above);
     if (errno == ENOENT && stat(above, &about) < 0 && errno == ENOENT) {
         COMPLAIN(c, "state", 0,
-                 "the folder %s, where it would be made, is not there; expected one that is",
+                 "the folder %s, where it would be made, does not exist; expected one that does",
                  above);
     } else if (errno == ENOTDIR || (errno == ENOENT && !S_ISDIR(about.st_mode))) {
         COMPLAIN(c, "state", 0, "%s is in no folder; expected a folder in one that is there", path);
@@ -68,7 +68,7 @@ void compile_check_log(struct compiler *c)
             COMPLAIN(c, "queries", 0, "%s is a folder; expected a file", path);
         } else if (stat(above, &about) == 0 ? !S_ISDIR(about.st_mode)
                                             : errno == ENOENT || errno == ENOTDIR) {
-            COMPLAIN(c, "queries", 0, "the folder %s is not there; expected one that is", above);
+            COMPLAIN(c, "queries", 0, "there is no folder %s; expected one that exists", above);
         }
     }
     compile_leave(c, outer);
@@ -127,7 +127,7 @@ const struct update_rule *compile_update(struct compiler *c, const struct update
     bool good = true;
 
     if (!c->settings->state) {
-        COMPLAIN(c, "update", 0, "nothing keeps what is bound; expected the directive state");
+        COMPLAIN(c, "update", 0, "there is no place to keep updates; expected the directive state");
         return NULL;
     }
     const struct conf_at *outer = compile_enter(c, "update", 0);

@@ -81,7 +81,7 @@ static void check_replica(void *bound, struct arena *arena, const struct conf_at
     if (row->target && row->address_count) {
         conf_complain(at, "target", 0, "clients get addresses or a name; expected one of them");
     } else if (!row->target && row->address_count == 0) {
-        conf_complain(at, NULL, 0, "the replica has nothing to give; expected addresses or target");
+        conf_complain(at, NULL, 0, "the replica has neither; expected addresses or target");
     }
     check_addresses(row, at);
     if (row->location_count != 0 && row->location_count != 2) {

@@ -15,7 +15,7 @@ static void check_zone(void *bound, struct arena *arena, const struct conf_at *a
         conf_complain(at, "key", 0, "%zu keys; expected at most %d", row->dnssec.key_count,
                       DNSSEC_KEYS_MAX);
     } else if (row->dnssec.key_count == 0 && conf_given(at, "cds")) {
-        conf_complain(at, "cds", 0, "there is no key to tell the parent of; expected key");
+        conf_complain(at, "cds", 0, "there is no key to announce to the parent; expected key");
     }
 }
 

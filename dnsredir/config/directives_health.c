@@ -19,7 +19,7 @@ static void check_health(void *bound, struct arena *arena, const struct conf_at 
                       s->health.timeout, most);
     }
     if (s->health.path[0] != '/' || strchr(s->health.path, ' ')) {
-        conf_complain(at, "path", 0, "not a path; expected such as /readyz");
+        conf_complain(at, "path", 0, "not a path; expected one such as /readyz");
     }
 }
 

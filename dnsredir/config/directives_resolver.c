@@ -67,7 +67,7 @@ static const struct conf_directive resolver_directives[] = {
      "DS or DNSKEY records to validate answers with, such as /usr/share/dns/root.key. "
      "Without it, answers are not validated."},
     {"cache", CONF_SIZE, RESOLVER(cache), "48MiB", "256KiB", "64GiB", CONF_RELOAD,
-     "Memory for what it has been told: a third for answers, the rest for records."},
+     "Memory for the answers received: a third for answers, the rest for records."},
     {"outstanding", CONF_INT, RESOLVER(limits.outstanding), "1000", "1", "100000", CONF_RELOAD,
      "Queries in progress; more are answered with SERVFAIL."},
     {"per-client", CONF_INT, RESOLVER(limits.per_client), "100", "1", "100000", CONF_RELOAD,
@@ -99,7 +99,7 @@ static void add_redirect_name(struct compiler *c, struct redirect_row *row, size
 
     if (name_parse_absolute(span_str(text), &pattern)) {
         COMPLAIN(c, "names", index,
-                 "\"%s\" is not a domain name; expected such as *.cdn.example.org", text);
+                 "\"%s\" is not a domain name; expected one such as *.cdn.example.org", text);
         return;
     }
     if (zones_find(s->zones, &pattern).match != ZONE_NONE) {

@@ -65,7 +65,7 @@ static void check_key(void *bound, struct arena *arena, const struct conf_at *at
     bool inline_secret = conf_given(at, "secret");
 
     if (name_parse_absolute(span_str(row->name), &row->key_name)) {
-        conf_complain(at, "name", 0, "\"%s\" is not a domain name; expected such as fra-key",
+        conf_complain(at, "name", 0, "\"%s\" is not a domain name; expected one such as fra-key",
                       row->name);
     }
     if (inline_secret == (row->secret_file != NULL)) {

@@ -28,7 +28,7 @@ static void check_records(const struct name_row *row, const struct conf_at *at)
 static void check_unsteered(const struct name_row *row, const struct conf_at *at)
 {
     if (row->record_count == 0 && !row->has_update) {
-        conf_complain(at, NULL, 0, "the name has nothing; expected a policy or records or update");
+        conf_complain(at, NULL, 0, "the name has no content; expected a policy, records or update");
     }
     if (row->replica_count || row->map_count || conf_given(at, "answers") ||
         conf_given(at, "rotate")) {

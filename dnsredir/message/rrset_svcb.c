@@ -57,7 +57,7 @@ static const char *put_alpn(struct span text, struct wire_out *out)
 
     do {
         if (!next_item(&text, item, &len)) {
-            return "alpn has an empty protocol or a long one; expected such as alpn=h2,h3";
+            return "alpn has an empty protocol or a long one; expected one such as alpn=h2,h3";
         }
         wire_put_u8(out, (uint8_t)len);
         wire_put_bytes(out, item, len);
@@ -73,8 +73,8 @@ static const char *put_hints(struct span text, bool v4, struct wire_out *out)
         struct span item = span_cut(&text, ',');
         struct ip ip;
         if (ip_parse(item, &ip) || ip_is_v4(&ip) != v4 || open_end) {
-            return v4 ? "not an IPv4 address; expected such as ipv4hint=192.0.2.1,192.0.2.2"
-                      : "not an IPv6 address; expected such as ipv6hint=2001:db8::1";
+            return v4 ? "not an IPv4 address; expected one such as ipv4hint=192.0.2.1,192.0.2.2"
+                      : "not an IPv6 address; expected one such as ipv6hint=2001:db8::1";
         }
         wire_put_bytes(out, ip.at + (v4 ? 12 : 0), v4 ? 4 : 16);
     } while (text.len);
@@ -96,7 +96,7 @@ static const char *put_port(struct span text, struct wire_out *out)
     uint64_t port;
 
     if (!span_to_u64(text, UINT16_MAX, &port)) {
-        return "not a port; expected such as port=8443";
+        return "not a port; expected one such as port=8443";
     }
     wire_put_u16(out, (uint16_t)port);
     return NULL;
@@ -173,7 +173,7 @@ static const char *put_mandatory(struct span text, struct wire_out *out)
         bool known;
         if (!find_key(word, &key, &known) || key == KEY_MANDATORY || count == PARAMS_MAX ||
             open_end) {
-            return "mandatory names what is no parameter; expected such as mandatory=alpn,port";
+            return "mandatory names what is no parameter; expected one such as mandatory=alpn,port";
         }
         unsigned at = count++;
         for (; at > 0 && list[at - 1] > key; at--) {

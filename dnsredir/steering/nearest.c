@@ -334,7 +334,7 @@ static void add_line(struct nearest_builder *b, struct lines *lines, const char 
     struct span prefix_word = word;
 
     if (prefix_parse(word, &prefix, &what)) {
-        complain(lines, line, word, what ? what : "not a prefix; expected such as 10.0.0.0/8");
+        complain(lines, line, word, what ? what : "not a prefix; expected one such as 10.0.0.0/8");
         return;
     }
     do {

@@ -250,7 +250,7 @@ static int open_any(const char *folder, bool may_be_late, struct accounts **out)
     }
     if (err == ERR_BUSY && may_be_late) {
         log_info("quotas_begin", "folder=%s what=%s", folder,
-                 "another process has it still: from 0, until it has ended");
+                 "another process still has it: from 0, until it has ended");
         accounts->folder = xspandup(span_str(folder));
         accounts->late_err = err;
         atomic_store(&accounts->late, true);

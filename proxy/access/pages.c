@@ -106,7 +106,7 @@ static void check_holes(struct span text, struct file_errors *errors)
         text = span_skip(text, len);
         if (hole_at(text, &taken) == PAGE_HOLE_COUNT) {
             file_complain(errors, line,
-                          "\"%.*s\" is nothing that can be filled in; expected {{what}}, {{todo}}, "
+                          "\"%.*s\" is not a placeholder; expected {{what}}, {{todo}}, "
                           "{{title}}, {{status}}, {{reason}}, {{incident}}, {{proxy}} or "
                           "{{language}}",
                           (int)(text.len < 20 ? span_find(text, '\n') : 20), text.at);
@@ -165,7 +165,7 @@ static int load_entry(struct pages *pages, const char *folder, const char *name,
     }
     if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >= sizeof(path) ||
         !read_name(span_str(name), &named, &language)) {
-        buf_printf(warnings, "%s/%s: no page; expected a name such as 403.html or 407.de.txt\n",
+        buf_printf(warnings, "%s/%s: not a page; expected a name such as 403.html or 407.de.txt\n",
                    folder, name);
         return 0;
     }

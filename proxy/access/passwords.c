@@ -144,7 +144,7 @@ static const char *apr1_fault(struct span hash)
     struct span salt = span_cut(&rest, '$');
 
     return salt.len == 0 || salt.len > APR1_SALT_MAX || rest.len != APR1_LEN
-               ? "it begins as apr1 and goes on otherwise"
+               ? "it begins like apr1, but the rest is not valid"
                : NULL;
 }
 
@@ -195,19 +195,19 @@ const char *password_fault(struct span hash)
         return apr1_fault(hash);
     }
     if (span_starts(hash, SPAN("{"))) {
-        return "a bare SHA-1 or another hash without salt is found too fast";
+        return "a bare SHA-1 or another hash without salt is cracked too fast";
     }
     if (hash.at[0] != '$') {
-        return "it is no hash, or one of DES";
+        return "it is not a hash, or one of DES";
     }
     memcpy(setting, hash.at, hash.len);
     setting[hash.len] = '\0';
     int known = crypt_checksalt(setting);
     if (known != CRYPT_SALT_OK && known != CRYPT_SALT_METHOD_LEGACY) {
-        return "libcrypt does not know such a hash";
+        return "libcrypt does not know this kind of hash";
     }
     if (is_endless(hash)) {
-        return "to compare it would take minutes";
+        return "verifying it would take minutes";
     }
     bool bcrypt = span_starts(hash, SPAN("$2"));
     return (bcrypt && hash.len != BCRYPT_LEN) || hash.len < APR1_LEN ? "it is cut off" : NULL;

@@ -58,7 +58,7 @@ static void set_free(struct settings_part *part)
 
 static void complain_line(void *arg, size_t line, struct span text, const char *what)
 {
-    file_complain(arg, line, "\"%.*s\" is no host: %s; expected a name such as example.net",
+    file_complain(arg, line, "\"%.*s\" is not a host: %s; expected a name such as example.net",
                   (int)(text.len < 80 ? text.len : 80), text.at ? text.at : "", what);
 }
 
@@ -285,7 +285,7 @@ static int make_users(struct making *making, const struct settings *before)
         return err;
     }
     if (users_count(set->users) == 0) {
-        buf_printf(making->warnings, "%s: no user in it: nobody can log in\n",
+        buf_printf(making->warnings, "%s: no users in it, so nobody can log in\n",
                    settings->users.file);
     }
     for_each_rule(making, warn_of_nobody);

@@ -134,12 +134,12 @@ static void read_user(struct users *users, struct span line, size_t number,
     } else if (name.len == 0 || name.len > NAME_MAX_LEN || has_control(name)) {
         file_complain(errors, number, "no name of at most %d bytes before the colon", NAME_MAX_LEN);
     } else if (find(users, name)) {
-        file_complain(errors, number, "\"%.*s\" is there twice; expected one line for each name",
+        file_complain(errors, number, "\"%.*s\" is listed twice; expected one line for each name",
                       SPAN_ARGS(name));
     } else if (password_fault(hash)) {
         file_complain(errors, number,
-                      "the password of \"%.*s\" cannot be checked: %s; expected it made anew with "
-                      "htpasswd -B, or mkpasswd",
+                      "the password of \"%.*s\" cannot be checked: %s; expected a hash from "
+                      "htpasswd -B or mkpasswd",
                       SPAN_ARGS(name), password_fault(hash));
     } else {
         add_user(users, name, hash);
@@ -173,7 +173,7 @@ static void read_group(struct users *users, struct span line, size_t number,
         struct span name = span_cut(&names, ' ');
         struct known *known = find(users, name);
         if (known == NULL) {
-            buf_printf(warnings, "%s:%zu: nobody is called \"%.*s\"\n", errors->path, number,
+            buf_printf(warnings, "%s:%zu: there is no user \"%.*s\"\n", errors->path, number,
                        SPAN_ARGS(name));
         } else if (known->user.groups.len < GROUPS_MAX_LEN) {
             add_group(users, known, group);

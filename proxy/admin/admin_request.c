@@ -159,7 +159,7 @@ static void refuse(struct admin_request *request, int status, const char *what)
 static struct source *watch_tail(const struct status_query *query, struct buf *out)
 {
     struct tail_filter filter;
-    const char *what = "too many watch already";
+    const char *what = "too many clients are already watching";
     struct source *source = NULL;
 
     if (tail_filter_parse(query->query, query->arena, &filter, &what) == 0) {

@@ -76,7 +76,7 @@ static int take_url(struct span value, struct arena *arena, struct explain_query
     }
     out->request.target = value;
     if (!absolute && out->request.method != METHOD_CONNECT) {
-        return complain(arena, value, "is no URL; expected one such as http://example.net/path",
+        return complain(arena, value, "is not a URL; expected one such as http://example.net/path",
                         what);
     }
     return 0;
@@ -86,7 +86,7 @@ static int take_method(struct span value, struct arena *arena, struct explain_qu
                        struct span *what)
 {
     if (!http_is_token(value)) {
-        return complain(arena, value, "is no method; expected a word such as GET", what);
+        return complain(arena, value, "is not a method; expected a word such as GET", what);
     }
     out->request.method = http_method_id(value);
     out->request.method_text = value;
@@ -100,7 +100,7 @@ static int take_field(struct span value, struct arena *arena, struct explain_que
     struct span name = span_cut(&text, ':');
 
     if (name.len == value.len || !http_is_token(name) || !is_field_value(text)) {
-        return complain(arena, value, "is no header field; expected \"Name: value\"", what);
+        return complain(arena, value, "is not a header field; expected \"Name: value\"", what);
     }
     if (out->request.fields.count == EXPLAIN_FIELDS_MAX) {
         *what = arena_printf(arena, "there are more than %d header fields", EXPLAIN_FIELDS_MAX);
@@ -116,14 +116,14 @@ static int take_client(struct span value, struct arena *arena, struct explain_qu
     out->has_client = true;
     return ip_parse(value, &out->client) == 0
                ? 0
-               : complain(arena, value, "is no address; expected one such as 192.0.2.7", what);
+               : complain(arena, value, "is not an address; expected one such as 192.0.2.7", what);
 }
 
 static int take_user(struct span value, struct arena *arena, struct explain_query *out,
                      struct span *what)
 {
     out->user = value;
-    return value.len ? 0 : complain(arena, value, "is no name of a user", what);
+    return value.len ? 0 : complain(arena, value, "is not a user name", what);
 }
 
 static int take_mirror(struct span value, struct arena *arena, struct explain_query *out,
@@ -132,7 +132,8 @@ static int take_mirror(struct span value, struct arena *arena, struct explain_qu
     out->mirror = value;
     return span_starts(value, SPAN("/"))
                ? 0
-               : complain(arena, value, "is no path of a mirror; expected one such as /npm/", what);
+               : complain(arena, value, "is not the path of a mirror; expected one such as /npm/",
+                          what);
 }
 
 static const struct parameter {
@@ -159,7 +160,7 @@ static int take_all(struct span query, const struct parameter *parameter, struct
             continue;
         }
         if (seen++ && !parameter->many) {
-            return complain(arena, name, "is said more than once", what);
+            return complain(arena, name, "is given more than once", what);
         }
         if (!decode(value, arena, &value)) {
             return complain(arena, value, "is not percent-encoded", what);
@@ -246,7 +247,7 @@ int explain_query_parse(struct span query, struct arena *arena, struct explain_q
         err = take_all(query, &parameters[i], arena, out, what);
     }
     if (!err && out->request.target.len == 0) {
-        *what = SPAN("there is no URL; expected /explain?url=http%3A%2F%2Fexample.net%2F");
+        *what = SPAN("there is not a URL; expected /explain?url=http%3A%2F%2Fexample.net%2F");
         return ERR_SYNTAX;
     }
     if (!err) {

@@ -280,7 +280,7 @@ static int purge_host(const struct status_query *query, const struct route *rout
     const struct uri *uri = &route->uri;
 
     if (!span_eq(uri->path, SPAN("/")) || uri->https || uri->port != 80) {
-        return refuse(SPAN("that is no name of a host; expected one such as www.example.net"), out);
+        return refuse(SPAN("that is not a host name; expected one such as www.example.net"), out);
     }
     int err = purge_scope(query, "host", uri, scope_host(uri, query->arena));
     return answer_scope(err, scope_json("host", uri), out);
@@ -347,7 +347,7 @@ static bool read_question(const struct status_query *query, struct span question
         return false;
     }
     if (asked->request.method != METHOD_GET) {
-        *what = SPAN("only what GET brings is stored: leave the method out");
+        *what = SPAN("only responses to GET are stored: leave the method out");
         return false;
     }
     return true;

@@ -101,8 +101,8 @@ size_t accesslog_set_reopen(const struct settings *settings, struct buf *errors)
         int err = accesslog_reopen(outs[i].log);
         good += err == 0;
         if (err) {
-            buf_printf(errors, "the log \"%s\" cannot be opened anew: %s\n",
-                       accesslog_to(outs[i].log), err_text(err));
+            buf_printf(errors, "the log \"%s\" cannot be reopened: %s\n", accesslog_to(outs[i].log),
+                       err_text(err));
         }
     }
     return good;
@@ -137,7 +137,7 @@ static int check_file(const struct settings *settings, const char *to, struct bu
     int err = look_at_folder(to);
 
     if (err) {
-        buf_printf(errors, "%s: the folder of the log \"%s\": %s; expected one that is there\n",
+        buf_printf(errors, "%s: the folder of the log \"%s\": %s; expected one that exists\n",
                    settings_origin(settings, span_str(to)), to, err_text(err));
     }
     return err ? ERR_CONFIG : 0;
@@ -150,8 +150,8 @@ static void check_socket(const struct settings *settings, const char *to, struct
 
     if (path && stat(path, &found) != 0) {
         buf_printf(warnings,
-                   "%s: the socket %s of the log \"%s\" is not there: its lines are lost, and "
-                   "counted, until it is\n",
+                   "%s: the socket %s of the log \"%s\" does not exist: its lines are lost, and "
+                   "counted, until it does\n",
                    settings_origin(settings, span_str(to)), path, to);
     }
     free(path);

@@ -25,7 +25,7 @@ enum exchange_state exchange_reply(struct exchange *x, const struct http_head *h
 {
     if (would_mislead(x, head)) {
         source_drop(body);
-        return exchange_refuse(x, 501, REASON_UPGRADE, "What is here is no other protocol.");
+        return exchange_refuse(x, 501, REASON_UPGRADE, "No other protocol is spoken here.");
     }
     x->status = head->status;
     x->sent = true;

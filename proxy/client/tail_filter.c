@@ -177,19 +177,20 @@ static const char *take(struct span name, struct span value, struct tail_filter 
                    ? NULL
                    : "there is no such reason; expected one of those in docs/explain.md";
     } else if (span_eq(name, SPAN("status"))) {
-        return parse_status(value, out)
-                   ? NULL
-                   : "expected a status such as 404, 400-499 or a class from 1xx to 5xx";
+        return parse_status(value, out) ? NULL
+                                        : "there is no such status; expected one such as 404, "
+                                          "400-499, or a class from 1xx "
+                                          "to 5xx";
     } else if (span_eq(name, SPAN("client"))) {
         const char *what = NULL;
         out->has_client = true;
         return prefix_parse(value, &out->client, &what) == 0
                    ? NULL
-                   : "expected a client's address or network such as 10.0.0.0/8";
+                   : "the client is not an address or a network; expected one such as 10.0.0.0/8";
     } else if (span_eq(name, SPAN("slower"))) {
         uint64_t ms;
         if (!span_to_u64(value, 1000000000, &ms)) {
-            return "expected how slow in milliseconds, such as 250";
+            return "\"slower\" is not a number of milliseconds; expected one such as 250";
         }
         out->slower_us = ms * 1000;
     } else {

@@ -83,7 +83,7 @@ static void refuse_doubles(const struct settings *settings, const struct conf_at
             size_t left = (size_t)(host[-1].site - settings->sites);
             size_t right = (size_t)(host->site - settings->sites);
             conf_complain(at, "sites", left > right ? left : right,
-                          "host \"%.*s\" is there twice; expected one site with all its origins",
+                          "host \"%.*s\" is listed twice; expected one site with all its origins",
                           SPAN_ARGS(host->pattern));
         }
     }
@@ -108,7 +108,7 @@ static void refuse_double_addresses(const struct settings *settings, const struc
             twice |= same_endpoint(endpoint, &settings->listen[j].at);
         }
         if (twice && !any_port(endpoint)) {
-            conf_complain(at, "listen", i, "address %s is there twice; expected different ones",
+            conf_complain(at, "listen", i, "address %s is listed twice; expected different ones",
                           endpoint->text);
         }
     }
@@ -123,7 +123,7 @@ void certificates_finish(void *bound, struct arena *arena, const struct conf_at 
 
     if ((has_file || has_key) && conf_given(at, "certificates")) {
         conf_complain(at, "certificates", 0,
-                      "\"certificate\" and \"certificates\" are both there; expected one of them");
+                      "\"certificate\" and \"certificates\" are both given; expected one of them");
     } else if (has_file != has_key) {
         conf_complain(at, has_file ? "certificate" : "key", 0, "%s; expected both",
                       has_file ? "a certificate without its key" : "a key without its certificate");
@@ -207,7 +207,7 @@ static void refuse_shared_folders(const struct settings *settings, struct arena 
                 continue;
             }
             if (span_eq(plain[i], plain[j])) {
-                conf_complain(item, "path", 0, "\"%s\" is there twice; expected different folders",
+                conf_complain(item, "path", 0, "\"%s\" is listed twice; expected different folders",
                               path);
             } else if (lies_inside(plain[i], plain[j]) || lies_inside(plain[j], plain[i])) {
                 conf_complain(item, "path", 0,
@@ -226,7 +226,7 @@ static void refuse_file(const struct conf_at *at, const char *directive, const c
     struct stat about;
 
     if (path && stat(path, &about) == 0 && !S_ISDIR(about.st_mode)) {
-        conf_complain(at, directive, 0, "%s is no folder; expected one, or a name that is free",
+        conf_complain(at, directive, 0, "%s is not a folder; expected one, or an unused name",
                       path);
     }
 }
@@ -241,7 +241,7 @@ void store_finish(void *bound, struct arena *arena, const struct conf_at *at)
     }
     if (settings->store_path && settings->store_count) {
         conf_complain(at, "directories", 0,
-                      "\"path\" and \"directories\" are both there; expected one of them");
+                      "\"path\" and \"directories\" are both given; expected one of them");
     } else if (settings->store_count > STORE_FOLDERS_MAX) {
         conf_complain(at, "directories", STORE_FOLDERS_MAX, "%zu directories; expected at most %d",
                       settings->store_count, STORE_FOLDERS_MAX);
@@ -266,16 +266,18 @@ static void refuse_unknown_users(const struct settings *settings, const struct c
             needs_groups |= rule->except[n].group_count > 0;
         }
         if (needs_user && !settings->users.file) {
-            conf_complain(at, "access", i,
-                          "a rule about users, and nobody is known; expected \"users: {file: "
-                          "...}\" with names and passwords");
+            conf_complain(
+                at, "access", i,
+                "a rule about users, but no users are configured; expected \"users: {file: "
+                "...}\" with names and passwords");
         } else if (needs_groups && !settings->users.groups) {
-            conf_complain(at, "access", i,
-                          "a rule about groups, and there are none; expected \"users: {groups: "
-                          "...}\" with a file that says who is in them");
+            conf_complain(
+                at, "access", i,
+                "a rule about groups, but none are configured; expected \"users: {groups: "
+                "...}\" with a file that says who is in them");
         } else if (rule->limits.quota && !settings->state) {
             conf_complain(at, "access", i,
-                          "a quota, and no place to keep what is used of it; expected \"state: "
+                          "a quota, but no place to record its use; expected \"state: "
                           "FOLDER\", such as /var/lib/larder");
         }
     }

@@ -75,7 +75,7 @@ static int parse_method(struct span text, struct arena *arena, void *out, const 
     }
     const char *meant = http_method_id(text) == METHOD_OTHER ? meant_method(text, arena) : NULL;
     if (meant) {
-        *what = arena_printf(arena, "capitals count in methods; did you mean \"%s\"?", meant).at;
+        *what = arena_printf(arena, "methods are case-sensitive; did you mean \"%s\"?", meant).at;
         return ERR_SYNTAX;
     }
     return keep_span(text, arena, out);
@@ -166,8 +166,8 @@ static void limits_finish(void *bound, struct arena *arena, const struct conf_at
     limits->given = limits->quota || limits->rate;
     if (conf_given(at, "slow") && !conf_given(at, "quota")) {
         conf_complain(at, "slow", 0,
-                      "it is for whom the quota is used up, and there is none; expected \"quota\", "
-                      "too, or \"rate\" alone");
+                      "\"slow\" applies once a quota is used up, and there is none; expected "
+                      "\"quota\", too, or \"rate\" alone");
     }
 }
 

@@ -34,7 +34,7 @@ static int parse_path(struct span text, struct arena *arena, void *out, const ch
     }
     while (rest.len) {
         if (!is_plain_segment(span_cut(&rest, '/'))) {
-            *what = "a part of it is no plain name";
+            *what = "a part of it is not a plain name";
             return ERR_SYNTAX;
         }
     }
@@ -124,7 +124,7 @@ static void mirror_finish(void *bound, struct arena *arena, const struct conf_at
     }
     if (mirror->preset == PRESET_OCI && !span_starts(mirror->path, SPAN("/v2/"))) {
         conf_complain(at, "path", 0,
-                      "\"%.*s\" is no place where clients look for a registry; expected /v2/, or "
+                      "\"%.*s\" is not a path where clients look for a registry; expected /v2/, or "
                       "one below it such as /v2/hub/",
                       SPAN_ARGS(mirror->path));
     }
@@ -167,7 +167,7 @@ static void refuse_overlaps(const struct settings *settings, size_t i, const str
         }
         if (span_eq(path, other)) {
             conf_complain(conf_at_map(at, "mirrors", i), "path", 0,
-                          "\"%.*s\" is there twice; expected different paths", SPAN_ARGS(path));
+                          "\"%.*s\" is listed twice; expected different paths", SPAN_ARGS(path));
         } else if (span_starts(path, other) || span_starts(other, path)) {
             conf_complain(conf_at_map(at, "mirrors", i), "path", 0,
                           "one of \"%.*s\" and \"%.*s\" lies inside the other; expected paths "

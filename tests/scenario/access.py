@@ -384,7 +384,7 @@ def told(world):
     done = subprocess.run([f"{world.build}/proxy/larder-proxy", "--check", "--config", str(lone)],
                           cwd=world.folder, capture_output=True, text=True, check=False)
     check(done.returncode == 0 and "lone.yaml:2:15: " in done.stderr and
-          "nobody: no user in it: nobody can log in" in done.stderr, f"nobody: {done}")
+          "nobody: no users in it, so nobody can log in" in done.stderr, f"nobody: {done}")
     check("lone.yaml:1:15: " in done.stderr and "without store.path" in done.stderr,
           f"a store that has no place: {done}")
 

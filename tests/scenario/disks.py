@@ -107,7 +107,7 @@ def refused(program, root, names, who):
     check(done.returncode == 1, f"a second process ends with 1, not {done.returncode}")
     check("store_in_use" in done.stderr and f"dir={root / names[-1]}" in done.stderr and
           f"pid={who.process.pid} program=larder-proxy" in done.stderr and
-          "in use by somebody else" in done.stderr, f"and says who: {done.stderr}")
+          "in use by another process" in done.stderr, f"and says who: {done.stderr}")
 
 
 def what_to_do(program, root):

@@ -543,7 +543,7 @@ def check_explain(server):
            page["answer"]["records"][0]["data"] == "127.0.0.1", page)
     expect("why a replica is not a candidate",
            [row["why"] for row in page["candidates"] if row["replica"] == "sin"] ==
-           ["it has no address of the family"], page)
+           ["it has no address of this family"], page)
     page = json.loads(server.explain("v.cdn.example", "--client", "127.0.0.9", "--type", "AAAA",
                                      "--json").stdout)
     expect("only a draining one has the family", page["level"] == "only draining ones are up" and

@@ -189,7 +189,7 @@ def not_reopened(build, directory, proxy, origin):
     (directory / "in").rename(directory / "out")
     said = tool(build, proxy, "reopen")
     check(said.returncode == 1 and not said.stdout and
-          re.search(r'the log ".*in/other\.log" cannot be opened anew: No such file', said.stderr),
+          re.search(r'the log ".*in/other\.log" cannot be reopened: No such file', said.stderr),
           f"{said}")
     get(proxy, f"{origin.base}/goes-on")
     wait("the old file", lambda: "/goes-on" in read(directory / "out" / "other.log"))
@@ -211,7 +211,7 @@ def absent(build, directory, proxy, origin):
     get(proxy, f"{origin.base}/too-early")
     wait("it to be lost", lambda: metric(proxy, "larder_access_log_dropped_total") == lost + 1)
     said = tool(build, proxy, "reopen")
-    check(said.returncode == 1 and f'"journald:{path}" cannot be opened anew' in said.stderr, f"{said}")
+    check(said.returncode == 1 and f'"journald:{path}" cannot be reopened' in said.stderr, f"{said}")
     late = Socket(path)
     get(proxy, f"{origin.base}/in-time")
     wait("a datagram", lambda: late.lines)

@@ -277,7 +277,7 @@ def told(world):
     done = subprocess.run([f"{world.build}/proxy/larder-proxy", "--check", "--config",
                            str(world.folder / "larder.yaml")], capture_output=True, text=True,
                           check=False)
-    check(done.returncode == 1 and "no place to keep" in done.stderr, f"a quota needs a place: {done}")
+    check(done.returncode == 1 and "no place to record" in done.stderr, f"a quota needs a place: {done}")
 
 
 def echo_server():

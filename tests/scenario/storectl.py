@@ -105,9 +105,9 @@ def look_as_people_do(setup):
 
 def wrong_questions(setup):
     status, text = setup.run("store", "--admin", f"127.0.0.1:{larder.free_port()}")
-    check(status == 1 and "is it running" in text, f"nobody answers: {text}")
+    check(status == 1 and "is it running" in text, f"nothing listens: {text}")
     status, text = setup.run("store", "--admin", "127.0.0.1:x")
-    check(status == 2 and "--admin: \"127.0.0.1:x\" is no address" in text, f"no address: {text}")
+    check(status == 2 and "--admin: \"127.0.0.1:x\" is not an address" in text, f"no address: {text}")
     status, text = setup.ask("store", "--segmets")
     check(status == 2 and "--segments" in text, f"a typing error: {text}")
 
@@ -199,7 +199,7 @@ def verify_what_is_configured(setup, folder):
     print(text)
     check(f"verifying what {file} names: {setup.store}, {other}\n" in text, f"says so: {text}")
     check(f"{setup.store}: all right" in text, f"the first one: {text}")
-    check(status == 2 and f"{other} cannot be looked at" in text, f"the second {status}: {text}")
+    check(status == 2 and f"{other} cannot be read" in text, f"the second {status}: {text}")
     file.write_text(f"store: {{ path: {setup.store} }}\n")
     status, text = setup.run("verify", "--json", "--config", str(file))
     one = json.loads(text[text.index("{"):])["directories"]

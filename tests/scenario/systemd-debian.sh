@@ -261,7 +261,7 @@ echo 'no-such: 1' >>"$root/etc/larder/proxy.yaml"
 pid=$(main_pid larder-proxy)
 check "one that does not start takes nothing over" fails booted systemctl reload larder-proxy
 [ "$pid" = "$(main_pid larder-proxy)" ]
-check "the older one serves on" [ $? = 0 ]
+check "the older one still serves" [ $? = 0 ]
 sed -i '$d' "$root/etc/larder/proxy.yaml"
 for unit in $units; do
     fresh

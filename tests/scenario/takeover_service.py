@@ -71,7 +71,7 @@ def succeed(manager, old, options, config):
     good = config.read_text()
     config.write_text(good + "\nno-such: 1\n")
     said = old.upgrade(LARDERCTL, *options, good=False)
-    check("no-such" in said and "the older one serves on" in said, f"why not: {said}")
+    check("no-such" in said and "the older one still serves" in said, f"why not: {said}")
     config.write_text(good)
     old.upgrade(LARDERCTL, *options)
     check(os.path.samefile(f"/proc/{old.process.pid}/fd/2", old.log.name),
@@ -113,7 +113,7 @@ timeouts: {{ drain: 1h }}
         old.process.terminate()
         until("it drains", lambda: old.logged("drain"))
         old.fail("--set=workers=2")
-        check("this one ends already" in old.said(), old.said())
+        check("this one is already stopping" in old.said(), old.said())
         check(old.logged("takeover_begins") == 0, old.said())
         for end in ends:
             end.close()
@@ -146,7 +146,7 @@ def one_that_hangs(folder):
             check(told.returncode == 2 and "seconds" in told.stderr, f"--wait {wrong}: {told}")
         told = subprocess.run([*command, "5"], text=True, timeout=PATIENCE, capture_output=True)
         check(told.returncode == 1 and "has not begun to serve within 5 s, and was ended" in told.stderr
-              and "the older one serves on" in told.stderr, f"upgrade: {told}")
+              and "the older one still serves" in told.stderr, f"upgrade: {told}")
         pid = (folder / "pid").read_text().strip()
         check(not pathlib.Path(f"/proc/{pid}").exists(), f"{pid} is there still")
         raw.connect(port, PATIENCE).close()
@@ -165,7 +165,7 @@ def one_in_the_way(folder):
             hangs.sendall(struct.pack("I16s", 0x4c445433, b"larder-proxy"))
             check(hangs.recv(1), "it is given the sockets")
             old.fail("--set=workers=2")
-            check(f"takes over already\" by={os.getpid()}" in old.said(), old.said())
+            check(f"is already taking over\" by={os.getpid()}" in old.said(), old.said())
         old.replace()
         old.end()
     finally:

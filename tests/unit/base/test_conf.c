@@ -199,10 +199,19 @@ Test(conf, errors_are_exact)
         {"port: 1\nfoo: 1\n", "f:1:1: unknown directive \"port\"; did you mean \"ports\"?\n"
                               "f:2:1: unknown directive \"foo\"; expected one of listen, name, "
                               "limits, quick, level, path, origins, ports, tls\n"},
+        {"limits-of-all: 1\nstart-of-path: 1\n",
+         "f:1:1: unknown directive \"limits-of-all\"; did you mean \"limits\"?\n"
+         "f:2:1: unknown directive \"start-of-path\"; did you mean \"path\"?\n"},
+        {"evel: 1\n", "f:1:1: unknown directive \"evel\"; did you mean \"level\"?\n"},
+        {"quick: x\nfoo-name: 1\nlimits: {ttl: x}\nname: [b]\n",
+         "f:1:8: \"quick\" cannot be \"x\"; expected yes or no\n"
+         "f:2:1: unknown directive \"foo-name\"; did you mean \"name\"?\n"
+         "f:3:15: \"ttl\" cannot be \"x\"; expected a duration such as 30s, 5min or 7d\n"
+         "f:4:7: \"name\" is a list; expected a text of at most 16 bytes\n"},
         {"name: a\nname: b\n",
-         "f:2:1: duplicate directive \"name\"; expected once, the first is in line 1\n"},
+         "f:2:1: duplicate directive \"name\"; expected once, the first is on line 1\n"},
         {"name: a\nname: b\nquick: x\n",
-         "f:2:1: duplicate directive \"name\"; expected once, the first is in line 1\n"
+         "f:2:1: duplicate directive \"name\"; expected once, the first is on line 1\n"
          "f:3:8: \"quick\" cannot be \"x\"; expected yes or no\n"},
         {"limits:\n  connect: 3x\n", "f:2:12: \"connect\" cannot be \"3x\"; expected a duration "
                                      "such as 250ms, 30s or 7d from 1ms to 5min\n"},
@@ -223,7 +232,7 @@ Test(conf, errors_are_exact)
                           "did you mean \"warn\"?\n"},
         {"quick: maybe\n", "f:1:8: \"quick\" cannot be \"maybe\"; expected yes or no\n"},
         {"origins: [{name: a, networks: [10.0.0.0/8, 10.0.0.1/8]}]\n",
-         "f:1:44: \"networks\" cannot be \"10.0.0.1/8\": bits are set behind the prefix length; "
+         "f:1:44: \"networks\" cannot be \"10.0.0.1/8\": bits are set after the prefix length; "
          "expected a prefix such as 10.0.0.0/8 or 2001:db8::/32\n"},
         {"origins:\n  - weight: 2\n", "f:2:5: \"name\" is missing; expected a text\n"},
         {"origins:\n  - {name: a, weight: 65536}\n",
@@ -253,18 +262,18 @@ Test(conf, errors_are_exact)
         {"name: \"a\\nb\"\n", "f:1:7: a control character in a value; expected printable text\n"},
         {"name: a\n---\nname: b\n", "f:2:1: a second document; expected one\n"},
         {"name: [a\n", "f:2:1: not YAML: while parsing a flow sequence, did not find expected ',' "
-                       "or ']'; expected a comma between items, and ] behind the last one\n"},
+                       "or ']'; expected a comma between items, and ] after the last one\n"},
         {"limits:\n\tsize: 1MiB\n", "f:2:1: a tab; expected spaces for indentation\n"},
         {"limits:\n  size: 1MiB\n\tttl: 1s\n", "f:3:1: a tab; expected spaces for indentation\n"},
-        {"limits:\n  size:1MiB\n", "f:2:3: no space behind \"size:\"; expected \"size: VALUE\"\n"},
+        {"limits:\n  size:1MiB\n", "f:2:3: no space after \"size:\"; expected \"size: VALUE\"\n"},
         {"limits:\n  size:1MiB\n  ttl:1s\n",
-         "f:2:3: no space behind \"size:\"; expected \"size: VALUE\"\n"},
-        {"quick:yes\n", "f:1:1: no space behind \"quick:\"; expected \"quick: VALUE\"\n"},
+         "f:2:3: no space after \"size:\"; expected \"size: VALUE\"\n"},
+        {"quick:yes\n", "f:1:1: no space after \"quick:\"; expected \"quick: VALUE\"\n"},
         {"quick:yes\nname: a\n",
-         "f:2:5: not YAML: mapping values are not allowed in this context; expected a space behind "
+         "f:2:5: not YAML: mapping values are not allowed in this context; expected a space after "
          "the colon of each name, and names of one map indented alike\n"},
         {"limits:\n  size: 1MiB\n   ttl: 1s\n",
-         "f:3:7: not YAML: mapping values are not allowed in this context; expected a space behind "
+         "f:3:7: not YAML: mapping values are not allowed in this context; expected a space after "
          "the colon of each name, and names of one map indented alike\n"},
         {"limits:\n   size: 1MiB\n  ttl: 1s\n", "f:3:3: not YAML: while parsing a block mapping, "
                                                 "did not find expected key; expected names "
@@ -282,7 +291,7 @@ Test(conf, errors_are_exact)
         {"quick: yes\nname: caf\xe9\n",
          "f:2:10: not YAML: incomplete UTF-8 octet sequence; expected UTF-8 text\n"},
         {"[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]\n",
-         "f:1:17: nested too deep; expected at most 16 levels\n"},
+         "f:1:17: nested too deeply; expected at most 16 levels\n"},
         {"quick: 1\nlevel: x\n", "f:1:8: \"quick\" cannot be \"1\"; expected yes or no\n"
                                  "f:2:8: \"level\" cannot be \"x\"; expected one of error, warn, "
                                  "info\n"},
@@ -633,8 +642,8 @@ Test(conf, complaints_of_items_find_them_in_any_order)
                         "  - {name: d}\n  - {name: e}\n"));
     run_bind(&run);
     cr_expect_str_eq(run.errors.data,
-                     "f:3:5: 0\nf:4:5: 1\nf:5:5: 2\nf:4:5: 1\nf:7:5: 4\nf:6:5: 3\nf:6:5: 3\n"
-                     "f:3:5: 0\nf:3:3: 5\nf:7:5: 4\n",
+                     "f:3:3: 5\nf:3:5: 0\nf:3:5: 0\nf:4:5: 1\nf:4:5: 1\nf:5:5: 2\nf:6:5: 3\n"
+                     "f:6:5: 3\nf:7:5: 4\nf:7:5: 4\n",
                      "%s", run.errors.data);
     run_fini(&run);
 }
@@ -650,7 +659,7 @@ Test(conf, complaints_of_the_whole_point_at_the_part)
     run.conf = conf_new(&whole, &run.errors);
     conf_load_text(run.conf, "f", SPAN("origins:\n  - name: a\n  - name: b\n"));
     run_bind(&run);
-    cr_expect_str_eq(run.errors.data, "f:3:11: b\nf:2:5: a\n");
+    cr_expect_str_eq(run.errors.data, "f:2:5: a\nf:3:11: b\n");
     run_fini(&run);
 }
 
@@ -687,12 +696,12 @@ Test(conf, prefix_lengths)
         {"24/56", {24, 56}, NULL},
         {"0/0", {0, 0}, NULL},
         {"32/128", {32, 128}, NULL},
-        {"24", {0, 0}, "there is one length only"},
-        {"33/56", {0, 0}, "the first is no length of an IPv4 prefix, 0 to 32"},
-        {"/56", {0, 0}, "the first is no length of an IPv4 prefix, 0 to 32"},
-        {"24/129", {0, 0}, "the second is no length of an IPv6 prefix, 0 to 128"},
-        {"24/", {0, 0}, "the second is no length of an IPv6 prefix, 0 to 128"},
-        {"24/56/8", {0, 0}, "the second is no length of an IPv6 prefix, 0 to 128"},
+        {"24", {0, 0}, "only one length is given"},
+        {"33/56", {0, 0}, "the first is not the length of an IPv4 prefix, 0 to 32"},
+        {"/56", {0, 0}, "the first is not the length of an IPv4 prefix, 0 to 32"},
+        {"24/129", {0, 0}, "the second is not the length of an IPv6 prefix, 0 to 128"},
+        {"24/", {0, 0}, "the second is not the length of an IPv6 prefix, 0 to 128"},
+        {"24/56/8", {0, 0}, "the second is not the length of an IPv6 prefix, 0 to 128"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

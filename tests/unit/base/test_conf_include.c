@@ -191,10 +191,10 @@ Test(include, errors_name_the_file_they_are_in, FILES)
          "main.yaml:1:9\n"},
         {"include: other.yaml\n", "include: [main.yaml]\n",
          "other.yaml:1:11: \"main.yaml\" leads to itself: it is included by other.yaml, which is "
-         "included by main.yaml; expected files without a circle\n"},
+         "included by main.yaml; expected no cycle\n"},
         {"include: main.yaml\n", "",
          "main.yaml:1:10: \"main.yaml\" leads to itself: it is included by main.yaml; expected "
-         "files without a circle\n"},
+         "no cycle\n"},
         {"include: [other.yaml, ./other.yaml]\n", "workers: 2\n",
          "main.yaml:1:23: \"./other.yaml\" is included already, at main.yaml:1:11; expected each "
          "file once\n"},

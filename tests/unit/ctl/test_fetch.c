@@ -149,14 +149,15 @@ Test(fetch, says_why_nobody_answers)
                                      "running, with --admin unix:/nonexistent/socket?"},
         {"unix:", "\"unix:\" is no path of a socket; expected unix:/PATH of at most 107 bytes"},
         {"127.0.0.1:x",
-         "\"127.0.0.1:x\" is no address; expected ADDRESS:PORT such as 127.0.0.1:3129, "
+         "\"127.0.0.1:x\" is not an address; expected ADDRESS:PORT such as 127.0.0.1:3129, "
          "or unix:/PATH"},
-        {"127.0.0.1:1", "nobody answers on 127.0.0.1:1 (connection refused); is it "
-                        "running? --admin ADDRESS asks another one"},
-        {"[::1]x3129", "\"[::1]x3129\" is no address; expected ADDRESS:PORT such as "
+        {"127.0.0.1:1", "nothing listens on 127.0.0.1:1 (connection refused); is it "
+                        "running? --admin ADDRESS names another admin listener"},
+        {"[::1]x3129", "\"[::1]x3129\" is not an address; expected ADDRESS:PORT such as "
                        "127.0.0.1:3129, or unix:/PATH"},
-        {"[", "\"[\" is no address; expected ADDRESS:PORT such as 127.0.0.1:3129, or unix:/PATH"},
-        {"", "\"\" is no address; expected ADDRESS:PORT such as 127.0.0.1:3129, or unix:/PATH"},
+        {"[",
+         "\"[\" is not an address; expected ADDRESS:PORT such as 127.0.0.1:3129, or unix:/PATH"},
+        {"", "\"\" is not an address; expected ADDRESS:PORT such as 127.0.0.1:3129, or unix:/PATH"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct buf body = BUF_INIT, why = BUF_INIT;

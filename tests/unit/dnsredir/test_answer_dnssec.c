@@ -707,7 +707,7 @@ Test(answer_dnssec, faults_of_the_configuration)
     } cases[] = {
         {"dnssec: { key: /nowhere/key.pem }", false, "", "/nowhere/key.pem: cannot be read: "},
         {"dnssec: { key: [", true, "] }", "the same key as one before it"},
-        {"dnssec: { cds: yes }", false, "", "there is no key to tell the parent of"},
+        {"dnssec: { cds: yes }", false, "", "there is no key to announce to the parent"},
         {"names: [{ name: a, records: [\"DS 1 13 2 0\"] }]", false, "",
          "expected pairs of hexadecimal"},
         {"names: [{ name: a, records: [\"DS 1 13\"] }]", false, "",

@@ -437,7 +437,7 @@ Test(access_set, a_reload_reads_only_what_has_changed)
     cr_expect_eq(access_set_make(next, world.settings, &errors, &warnings), ERR_CONFIG);
     buf_append(&errors, SPAN("\0"));
     cr_expect_not_null(
-        strstr(errors.data, "/list:2: \"not a host\" is no host: more than one word"), "%s",
+        strstr(errors.data, "/list:2: \"not a host\" is not a host: more than one word"), "%s",
         errors.data);
     settings_unref(&next);
     buf_fini(&errors);

@@ -238,11 +238,11 @@ Test(directives, errors_of_options_are_exact)
         {"--listen|127.0.0.1", "--listen: \"listen\" cannot be \"127.0.0.1\"; expected "
                                "ADDRESS:PORT such as 127.0.0.1:3128 or [::1]:3128\n"},
         {"--listen|127.0.0.1:9|--listen|127.0.0.1:9",
-         "--listen: address 127.0.0.1:9 is there twice; expected different ones\n"},
+         "--listen: address 127.0.0.1:9 is listed twice; expected different ones\n"},
         {"--listen|127.0.0.1:3129",
-         "--listen: address 127.0.0.1:3129 is there twice; expected different ones\n"},
-        {"--allow|10.0.0.1/8", "--allow: \"from\" cannot be \"10.0.0.1/8\": bits are set behind "
-                               "the prefix length; expected a prefix such as 10.0.0.0/8 or "
+         "--listen: address 127.0.0.1:3129 is listed twice; expected different ones\n"},
+        {"--allow|10.0.0.1/8", "--allow: \"from\" cannot be \"10.0.0.1/8\": bits are set after the "
+                               "prefix length; expected a prefix such as 10.0.0.0/8 or "
                                "2001:db8::/32\n"},
         {"--allow|everybody", "--allow: \"from\" cannot be \"everybody\": not an IP address; "
                               "expected a prefix such as 10.0.0.0/8 or 2001:db8::/32\n"},
@@ -260,7 +260,7 @@ Test(directives, errors_of_options_are_exact)
         {"--site|a.*=http://b",
          "--site: \"hosts\" cannot be \"a.*\"; expected a host name, *.NAME or *\n"},
         {"--site|a=http://b|--site|A=http://c",
-         "--site: host \"a\" is there twice; expected one site with all its origins\n"},
+         "--site: host \"a\" is listed twice; expected one site with all its origins\n"},
         {"--connect-ports|443,0", "--connect-ports: \"connect-ports\" cannot be \"0\": there is no "
                                   "port 0; expected a port or range such as 443 or 1024-65535\n"},
         {"--connect-ports|9-8",
@@ -308,19 +308,19 @@ Test(directives, errors_of_a_file_have_line_and_column)
          ":1:9: \"memory\" is out of range with \"512\"; expected a size such as 64KiB or 10GiB "
          "from 1MiB to 16TiB\n"},
         {"store:\n  path:/srv/larder\n",
-         ":2:3: no space behind \"path:\"; expected \"path: VALUE\"\n"},
+         ":2:3: no space after \"path:\"; expected \"path: VALUE\"\n"},
         {"store: [/a, {path: /b, sise: 1GiB}]\n",
          ":1:24: unknown directive \"sise\"; did you mean \"size\"?\n"},
         {"store:\n  - /a\n  - {path: /b/../a}\n",
-         ":3:12: \"/b/../a\" is there twice; expected different folders\n"},
+         ":3:12: \"/b/../a\" is listed twice; expected different folders\n"},
         {"store: [/a/b, /ab, /a/]\n", ":1:20: one of \"/a/b\" and \"/a/\" lies inside the other; "
                                       "expected folders beside each other\n"},
         {"store: {path: /a, directories: [/b]}\n",
-         ":1:33: \"path\" and \"directories\" are both there; expected one of them\n"},
-        {"store: /etc/passwd\n", ":1:8: /etc/passwd is no folder; expected one, or a name that is "
-                                 "free\n"},
-        {"state: /etc/passwd\n", ":1:8: /etc/passwd is no folder; expected one, or a name that is "
-                                 "free\n"},
+         ":1:33: \"path\" and \"directories\" are both given; expected one of them\n"},
+        {"store: /etc/passwd\n",
+         ":1:8: /etc/passwd is not a folder; expected one, or an unused name\n"},
+        {"state: /etc/passwd\n",
+         ":1:8: /etc/passwd is not a folder; expected one, or an unused name\n"},
         {"store: [{size: 1GiB}]\n", ":1:9: \"path\" is missing; expected a path\n"},
         {"store: [{path: /a, size: 1MiB}]\n", ":1:26: \"size\" is out of range with \"1MiB\"; "
                                               "expected a size such as 64KiB or 10GiB from "
@@ -333,15 +333,16 @@ Test(directives, errors_of_a_file_have_line_and_column)
          ":2:20: an exception of everything; expected what it is about, such as \"from\" or "
          "\"hosts\"\n"},
         {"access:\n  - deny: {except: [{users: anna}]}\n",
-         ":2:5: a rule about users, and nobody is known; expected \"users: {file: ...}\" with "
+         ":2:5: a rule about users, but no users are configured; expected \"users: {file: ...}\" "
+         "with "
          "names and passwords\n"},
         {"access:\n  - allow: {from: []}\n", ":2:19: an empty list; expected prefixes, or no "
                                              "\"from\" at all for everybody\n"},
         {"access:\n  - deny: {methods: [PURGE, delete]}\n",
-         ":2:29: \"methods\" cannot be \"delete\": capitals count in methods; did you mean "
+         ":2:29: \"methods\" cannot be \"delete\": methods are case-sensitive; did you mean "
          "\"DELETE\"?; expected a method such as CONNECT or GET, in capitals as it is sent\n"},
         {"access:\n  - allow: {except: {methods: Connect}}\n",
-         ":2:31: \"methods\" cannot be \"Connect\": capitals count in methods; did you mean "
+         ":2:31: \"methods\" cannot be \"Connect\": methods are case-sensitive; did you mean "
          "\"CONNECT\"?; expected a method such as CONNECT or GET, in capitals as it is sent\n"},
         {"sites:\n  - {hosts: [], origins: [\"http://a\"]}\n",
          ":2:13: \"hosts\" has no value; expected a host name, *.NAME or *\n"},
@@ -595,7 +596,7 @@ Test(directives, what_can_be_checked_by_itself_is_told_at_once)
         "  - {path: npm, origin: x}\n"
         "store: [/a, {size: 1GiB}, /a]\n";
     static const char *const wants[] = {
-        "proxy.yaml:1:23: address 127.0.0.1:1 is there twice",
+        "proxy.yaml:1:23: address 127.0.0.1:1 is listed twice",
         "proxy.yaml:1:78: no.pem: No such file",
         "proxy.yaml:1:91: no.key: No such file",
         "proxy.yaml:1:135: a key without its certificate",
@@ -607,15 +608,15 @@ Test(directives, what_can_be_checked_by_itself_is_told_at_once)
         "proxy.yaml:7:20: \"hosts\" cannot be \"a b\"",
         "proxy.yaml:7:37: an empty list; expected methods",
         "proxy.yaml:8:25: nothere.txt: cannot be read",
-        "list.txt:2: \"x/y\" is no host",
+        "list.txt:2: \"x/y\" is not a host",
         "proxy.yaml:10:50: noca.pem: No such file",
-        "proxy.yaml:11:5: host \"a.test\" is there twice",
+        "proxy.yaml:11:5: host \"a.test\" is listed twice",
         "proxy.yaml:11:33: \"origins\" cannot be",
         "proxy.yaml:14:12: one of \"/npm/\" and \"/npm/x/\" lies inside",
         "proxy.yaml:15:12: \"path\" cannot be",
         "proxy.yaml:15:25: \"origin\" cannot be",
         "proxy.yaml:16:13: \"path\" is missing",
-        "proxy.yaml:16:27: \"/a\" is there twice",
+        "proxy.yaml:16:27: \"/a\" is listed twice",
     };
     struct buf errors = BUF_INIT;
     size_t lines = 0;

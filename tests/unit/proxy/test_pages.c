@@ -154,8 +154,8 @@ Test(pages, the_status_counts_more_than_the_language)
     }
     cr_assert_eq(pages_load(folder, &errors, &warnings, &pages), 0);
     cr_expect_eq(buf_len(&errors), 0);
-    cr_expect(has_text(buf_span(&warnings), "/README: no page"));
-    cr_expect(has_text(buf_span(&warnings), "/403.de.jpg: no page"));
+    cr_expect(has_text(buf_span(&warnings), "/README: not a page"));
+    cr_expect(has_text(buf_span(&warnings), "/403.de.jpg: not a page"));
     arena_init(&arena, NULL, 0);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct http_head head;
@@ -182,9 +182,8 @@ Test(pages, holes_that_nothing_fills_are_told_by_line)
     put_page(folder, names[1], "{{what}");
     cr_expect_eq(pages_load(folder, &errors, &warnings, &pages), ERR_CONFIG);
     cr_expect_null(pages);
-    cr_expect(
-        has_text(buf_span(&errors), "/403.html:3: \"{{url}}\" is nothing that can be filled"));
-    cr_expect(has_text(buf_span(&errors), "/407.html:1: \"{{what}\" is nothing"));
+    cr_expect(has_text(buf_span(&errors), "/403.html:3: \"{{url}}\" is not a placeholder"));
+    cr_expect(has_text(buf_span(&errors), "/407.html:1: \"{{what}\" is not a placeholder"));
     remove_folder(folder, names, ARRAY_LEN(names));
     buf_clear(&errors);
     cr_expect_eq(pages_load("/nowhere/at/all", &errors, &warnings, &pages), ERR_CONFIG);

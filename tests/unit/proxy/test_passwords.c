@@ -127,8 +127,8 @@ Test(users, files_as_htpasswd_and_apache_write_them)
                                      &errors);
 
     cr_assert_not_null(users);
-    cr_expect_str_eq(errors.data, "group:3: nobody is called \"nobody\"\n"
-                                  "group:4: nobody is called \"nobody\"\n");
+    cr_expect_str_eq(errors.data, "group:3: there is no user \"nobody\"\n"
+                                  "group:4: there is no user \"nobody\"\n");
     cr_expect_eq(users_count(users), 3);
     const struct user *anna = users_find(users, SPAN("anna"));
     cr_assert_not_null(anna);
@@ -161,11 +161,11 @@ Test(users, what_is_wrong_is_told_by_line_and_no_hash_is_shown)
     cr_expect_null(users);
     cr_expect_str_eq(
         errors.data,
-        "passwd:2: \"anna\" is there twice; expected one line for each name\n"
+        "passwd:2: \"anna\" is listed twice; expected one line for each name\n"
         "passwd:3: no colon; expected NAME:HASH as htpasswd writes it\n"
         "passwd:4: no name of at most 255 bytes before the colon\n"
         "passwd:5: the password of \"dora\" cannot be checked: a bare SHA-1 or another hash "
-        "without salt is found too fast; expected it made anew with htpasswd -B, or mkpasswd\n"
+        "without salt is cracked too fast; expected a hash from htpasswd -B or mkpasswd\n"
         "group:1: no group; expected NAME: USER USER ...\n"
         "group:2: no group; expected NAME: USER USER ...\n");
     buf_fini(&errors);
