@@ -351,6 +351,8 @@ struct loop_tls *loop_tls(struct loop *loop)
 {
     if (!loop->tls) {
         loop->tls = xcalloc(1, sizeof(*loop->tls));
+        list_init(&loop->tls->row);
+        timeout_init(&loop->tls->next, NULL);
         memory_take(MEMORY_LOOPS, sizeof(*loop->tls));
     }
     return loop->tls;

@@ -59,6 +59,8 @@ struct loop_tls {
     char plain[LOOP_READ_BUFFER]; /* decrypted; valid inside the read callback */
     char gathered[65536];         /* plaintext of records from several spans */
     struct buf sealed;            /* ciphertext; emptied before a handler returns */
+    struct list row;              /* handshakes that wait for their turn to begin */
+    struct timeout next;          /* the next turn, while some wait */
     uint64_t turn;                /* the loop turn in which */
     unsigned begun;               /* so many handshakes began */
 };

@@ -80,10 +80,11 @@ static void on_uv_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
     if (n == UV_ENOBUFS && buf->len == 0) { /* not read: poll reports it again */
         if (transport->is_watched) {
             transport->events->on_readable(transport->owner);
+        } else {
+            transport_tls_wait(transport);
         }
         return;
     }
-    transport->has_heard |= n > 0;
     if (transport->tls) {
         transport_tls_read(transport, n, buf->base);
     } else if (n > 0) {

@@ -16,10 +16,12 @@ struct transport_tls {
     void (*done)(void *owner, int err); /* NULL: the handshake is complete */
     void *owner;                        /* for `done` */
     struct timeout limit;               /* of the handshake, and for a client's first bytes */
+    struct list row;                    /* where a handshake waits for its turn to begin */
     uint64_t limit_ms;
     struct span lent;    /* to be sent once the queue is empty */
     uint64_t written_ms; /* loop time of the last record */
     size_t grown;        /* bytes sent since then without a pause */
+    bool may_begin;      /* it is the handshake's turn */
     bool is_eof;         /* the peer has sent close_notify */
 };
 
@@ -33,7 +35,6 @@ struct transport {
     unsigned pending;          /* writes in progress */
     bool is_reading : 1;
     bool is_watched : 1;      /* what arrives is not read */
-    bool has_heard : 1;       /* something was received */
     bool is_shutdown_due : 1; /* once the queue is empty */
     bool is_full : 1;         /* the socket took nothing the last time */
     bool is_broken : 1;       /* splice() failed: a socket tells that only once */
@@ -62,9 +63,11 @@ void transport_fin(struct transport *transport);
 /* ---- transport_tls.c ---- */
 
 void transport_tls_free(struct transport *transport);
-/* Most ciphertext that may be read at once, so that its plaintext fits a read buffer. 0: none in
- * this turn. */
+/* Most ciphertext that may be read at once, so that its plaintext fits a read buffer. 0: the
+ * handshake may not begin in this turn, and transport_tls_wait() has to follow. */
 size_t transport_tls_room(struct transport *transport);
+/* Stops reading until it is the handshake's turn. */
+void transport_tls_wait(struct transport *transport);
 /* Handles what libuv has read: `n` bytes, 0 for nothing, UV_EOF or an error. */
 void transport_tls_read(struct transport *transport, ssize_t n, const char *bytes);
 ssize_t transport_tls_write(struct transport *transport, const struct span *spans, size_t count,

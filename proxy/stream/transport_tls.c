@@ -119,7 +119,9 @@ void transport_start_tls(struct transport *transport, struct tls_context *contex
     tls->done = done;
     tls->owner = owner;
     tls->limit_ms = limit_ms;
+    tls->may_begin = peer != NULL; /* our own requests are few enough */
     transport->tls = tls;
+    list_init(&tls->row);
     timeout_init(&tls->limit, peer ? on_begin : on_limit);
     if (peer) {
         timeout_set(loop, &tls->limit, 0);
@@ -136,6 +138,7 @@ void transport_tls_free(struct transport *transport)
 
     transport->tls = NULL;
     timeout_clear(&tls->limit);
+    list_remove(&tls->row);
     tls_free(&tls->engine);
     memory_give(MEMORY_CONNECTIONS, sizeof(*tls));
     free(tls);
@@ -153,21 +156,60 @@ void transport_tls_part(struct transport *transport)
 
 /* ---- reading ---- */
 
-/* May a handshake begin in this turn of the loop? Only a few may, so that others are served in
- * between; what has come waits in the socket. */
-static bool may_begin(struct transport *transport)
+/* Only a few handshakes of clients begin in one turn of the loop, so that others are served in
+ * between. The rest stand in a row, and are not read meanwhile: what has come waits in the socket,
+ * which poll would report again and again. */
+static bool has_turn(struct loop *loop)
 {
-    struct loop *loop = transport_loop(transport);
     struct loop_tls *space = loop_tls(loop);
 
-    if (transport->has_heard) {
-        return true;
-    }
     if (space->turn != loop_turns(loop)) {
         space->turn = loop_turns(loop);
         space->begun = 0;
     }
-    return space->begun++ < HANDSHAKES_A_TURN;
+    return space->begun < HANDSHAKES_A_TURN;
+}
+
+static void on_turn(struct timeout *timeout)
+{
+    struct loop_tls *space = container_of(timeout, struct loop_tls, next);
+
+    while (!list_empty(&space->row)) {
+        struct list *first = space->row.next;
+        struct transport_tls *tls = list_entry(first, struct transport_tls, row);
+        struct loop *loop = transport_loop(tls->transport);
+        if (!has_turn(loop)) {
+            timeout_set(loop, timeout, 0);
+            return;
+        }
+        list_remove(first);
+        space->begun++;
+        tls->may_begin = true;
+        transport_read_start(tls->transport);
+    }
+}
+
+void transport_tls_wait(struct transport *transport)
+{
+    struct loop *loop = transport_loop(transport);
+    struct loop_tls *space = loop_tls(loop);
+
+    transport_read_stop(transport);
+    list_push_back(&space->row, &transport->tls->row);
+    space->next.fire = on_turn;
+    timeout_set(loop, &space->next, 0);
+}
+
+static bool may_begin(struct transport *transport)
+{
+    struct transport_tls *tls = transport->tls;
+    struct loop *loop = transport_loop(transport);
+
+    if (!tls->may_begin && list_empty(&loop_tls(loop)->row) && has_turn(loop)) {
+        loop_tls(loop)->begun++;
+        tls->may_begin = true;
+    }
+    return tls->may_begin;
 }
 
 size_t transport_tls_room(struct transport *transport)

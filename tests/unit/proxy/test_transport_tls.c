@@ -221,6 +221,25 @@ static void on_begun(void *owner, int err)
     begun++;
 }
 
+/* As many clients, each of which has sent what is no hello. */
+static void begin_all(struct peer *peers, struct transport **transports, int count)
+{
+    begun = 0;
+    for (int i = 0; i < count; i++) {
+        peer_pair(&peers[i], loop, &transports[i], false);
+        transport_start_tls(transports[i], ours, NULL, 0, on_begun, NULL);
+        cr_assert_eq(write(peers[i].fd, "no hello\n", 9), 9);
+    }
+}
+
+static void end_all(struct peer *peers, struct transport **transports, int count)
+{
+    for (int i = 0; i < count; i++) {
+        transport_close(&transports[i], false);
+        peer_fini(&peers[i]);
+    }
+}
+
 /* Each may cost a millisecond: the others have their turn in between. */
 Test(transport_tls, few_handshakes_begin_in_one_turn)
 {
@@ -229,20 +248,34 @@ Test(transport_tls, few_handshakes_begin_in_one_turn)
     struct transport *transports[CLIENTS];
     int most = 0;
 
-    for (int i = 0; i < CLIENTS; i++) {
-        peer_pair(&peers[i], loop, &transports[i], false);
-        transport_start_tls(transports[i], ours, NULL, 0, on_begun, NULL);
-        cr_assert_eq(write(peers[i].fd, "no hello\n", 9), 9);
-    }
+    begin_all(peers, transports, CLIENTS);
     for (int before = 0; begun < CLIENTS; before = begun) {
         loop_turn(loop);
         most = begun - before > most ? begun - before : most;
     }
     cr_expect_leq(most, 4);
+    end_all(peers, transports, CLIENTS);
+}
+
+/* Whoever waits is not asked again and again, which takes long where thousands wait. */
+Test(transport_tls, handshakes_that_wait_are_not_polled)
+{
+    enum { CLIENTS = 20 };
+    struct peer peers[CLIENTS];
+    struct transport *transports[CLIENTS];
+    int polled = 0;
+
+    begin_all(peers, transports, CLIENTS);
+    do {
+        loop_turn(loop);
+    } while (begun == 0);
     for (int i = 0; i < CLIENTS; i++) {
-        transport_close(&transports[i], false);
-        peer_fini(&peers[i]);
+        polled += uv_is_active((uv_handle_t *)transport_uv(transports[i]));
     }
+    cr_expect_leq(polled, 4, "%d are polled when %d have begun", polled, begun);
+    transport_close(&transports[CLIENTS - 1], false); /* may be in the row */
+    cr_expect(LOOP_UNTIL(loop, begun >= CLIENTS - 1));
+    end_all(peers, transports, CLIENTS);
 }
 
 /* ---- bytes ---- */
