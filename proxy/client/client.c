@@ -164,6 +164,21 @@ static void on_gone(void *owner)
     client_free(owner);
 }
 
+/* Most clients grow after they were accepted, and may do so all at once: by a handshake, a session
+ * of HTTP/2, a part of a head. For that they need what newcomers need (listener.c). */
+static bool may_grow(void *owner)
+{
+    struct client *client = owner;
+
+    clients_seek_memory(client->worker);
+    if (!memory_is_swamped()) {
+        return true;
+    }
+    metric_add(&client->worker->counters.clients_refused, 1);
+    log_warn("no_memory_for_clients", "limit=%zu used=%zu", memory_limit(), memory_used());
+    return false;
+}
+
 static void on_offence(void *owner, enum h2_offence offence, struct span why)
 {
     struct client *client = owner;
@@ -185,19 +200,27 @@ static const struct h2_events h2_client_events = {
     .on_stream = on_stream,
     .on_begun = on_begun,
     .on_bad_head = on_bad_head,
+    .may_keep = may_grow,
     .on_refused = on_refused,
     .on_offence = on_offence,
     .on_broken = on_broken,
     .on_gone = on_gone,
 };
 
-static void start_h2(struct client *client, struct transport *transport, struct span received)
+/* False: there is no room for it, and the client is gone. */
+static bool start_h2(struct client *client, struct transport *transport, struct span received)
 {
+    if (!may_grow(client)) {
+        transport_close(&transport, true);
+        client_free(client);
+        return false;
+    }
     metric_add(&client->worker->counters.h2_connections, 1);
     metric_add(&client->worker->counters.h2_open, 1);
     client->speech = CLIENT_H2;
     client->speaker.h2 =
         h2_serve(transport, received, &client->terms->h2, &h2_client_events, client);
+    return true;
 }
 
 static void on_preface(void *owner, struct transport *transport, struct span received)
@@ -205,8 +228,7 @@ static void on_preface(void *owner, struct transport *transport, struct span rec
     struct client *client = owner;
 
     client->speaker.h2 = NULL;
-    start_h2(client, transport, received);
-    if (client->worker->draining) {
+    if (start_h2(client, transport, received) && client->worker->draining) {
         h2_drain(client->speaker.h2);
     }
 }
@@ -215,6 +237,7 @@ static const struct h1_events client_events = {
     .on_stream = on_stream,
     .on_bad_head = on_bad_head,
     .on_refused = on_refused,
+    .may_keep = may_grow,
     .on_preface = on_preface,
     .on_gone = on_gone,
 };
@@ -224,6 +247,7 @@ static const struct h1_events tls_client_events = {
     .on_stream = on_stream,
     .on_bad_head = on_bad_head,
     .on_refused = on_refused,
+    .may_keep = may_grow,
     .on_gone = on_gone,
 };
 
@@ -255,12 +279,12 @@ static void start_protocol(struct client *client, struct transport *transport)
 {
     bool draining = client->worker->draining; /* draining may have begun during the handshake */
 
-    if (transport_alpn(transport) == ALPN_H2) {
-        start_h2(client, transport, SPAN_EMPTY);
-    } else {
+    if (transport_alpn(transport) != ALPN_H2) {
         const struct h1_events *events = client->https ? &tls_client_events : &client_events;
         client->speech = CLIENT_H1;
         client->speaker.h1 = h1_serve(transport, &client->terms->h1, events, client);
+    } else if (!start_h2(client, transport, SPAN_EMPTY)) {
+        return;
     }
     if (draining) {
         client_drain(client, true);
@@ -288,6 +312,9 @@ static struct client *client_new(struct worker *worker, const struct ip *ip, uin
 
 static void count_handshake(struct counters *counters, const struct tls *tls, int err)
 {
+    if (err == ERR_FULL) {
+        return; /* counted as a refused client */
+    }
     if (err) {
         metric_add(&counters->tls_failures[tls_failure_of(err)], 1);
     } else if (tls_is_resumed(tls)) {
@@ -334,8 +361,11 @@ void client_start(struct worker *worker, struct transport *transport, struct tls
     client->https = true;
     metric_add(&worker->counters.tls_open, 1);
     client->speaker.securing = transport;
-    transport_start_tls(transport, tls, NULL, worker->settings->timeouts.client_head, on_secured,
-                        client);
+    transport_start_tls(transport, tls,
+                        &(struct handshake){.limit_ms = worker->settings->timeouts.client_head,
+                                            .may_begin = may_grow,
+                                            .done = on_secured,
+                                            .owner = client});
 }
 
 /* ---- all clients of a worker ---- */

@@ -116,11 +116,12 @@ bool clients_evict_waiting(struct worker *worker)
  * handshake holds about 40 KiB, and so does a body that does not arrive. It is unknown which kind
  * holds most, so all kinds are closed in turn. Idle clients, which hold little and may be about to
  * send a request, and fetches that an origin does not answer end only if requests would be refused
- * otherwise.
+ * otherwise. Where even who connects would be refused, a quarter of a second without a request is
+ * enough, as for a place.
  */
 bool clients_yield_memory(struct worker *worker)
 {
-    uint64_t before = ms_ago(worker, WAITED_MS);
+    uint64_t before = ms_ago(worker, memory_is_swamped() ? JUST_COME_MS : WAITED_MS);
     bool refuses = memory_lacks(SPOOL_LEAST);
     int count = refuses && fetches_yield_memory(worker);
 

@@ -231,7 +231,8 @@ static void attempt_secure(struct attempt *attempt)
 
     attempt->is_connected = true;
     timeout_set(job->upstreams->loop, &job->step, patience);
-    transport_start_tls(attempt->transport, job->tls, &peer, 0, on_secured, attempt);
+    transport_start_tls(attempt->transport, job->tls,
+                        &(struct handshake){.peer = &peer, .done = on_secured, .owner = attempt});
 }
 
 static void on_connect(uv_connect_t *request, int status)

@@ -56,6 +56,9 @@ struct h1_events {
     /* Called after on_bad_head: bytes that were sent of that answer, head included; 0: none. May be
      * NULL. */
     void (*on_refused)(void *owner, const struct h1_error *error, size_t sent);
+    /* Server role: a part of a head is here and has to be kept. False: there is no room for it, and
+     * the connection is closed. May be NULL. */
+    bool (*may_keep)(void *owner);
     /* Server role: the client begins with HTTP/2's preface (RFC 9113 3.4). h1 is freed with this
      * call, and the transport belongs to the callee; `received` begins with the preface. NULL: the
      * client is told that only HTTP/1 is supported. */

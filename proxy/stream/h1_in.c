@@ -82,6 +82,16 @@ static bool is_preface(struct h1 *h1)
     return true;
 }
 
+/* Waits for the rest of a head, if the part that is here may be kept. */
+static bool wait_for_head(struct h1 *h1)
+{
+    if (!h1->is_eof && h1->events->may_keep && !h1->events->may_keep(h1->owner)) {
+        h1_cut(h1);
+        return true;
+    }
+    return end_of_requests(h1);
+}
+
 static bool begin_request(struct h1 *h1)
 {
     if (h1->is_draining) {
@@ -109,7 +119,7 @@ static bool begin_request(struct h1 *h1)
     }
     arena_reset(arena);
     if (err == ERR_MORE) {
-        return end_of_requests(h1);
+        return wait_for_head(h1);
     }
     if (err) {
         h1_refuse(h1, &error);

@@ -160,12 +160,30 @@ void h2_drain(struct h2 *h2)
 
 /* ---- events of the transport ---- */
 
+static bool may_keep(const struct h2 *h2)
+{
+    return !h2->events || !h2->events->may_keep || h2->events->may_keep(h2->owner);
+}
+
+/* Is nothing in progress but a request of which a part is here? */
+static bool waits_for_head(const struct h2 *h2)
+{
+    return h2->role == H2_SERVER && h2->incoming && h2->stream_count <= 1;
+}
+
 static void on_bytes(void *owner, struct span bytes)
 {
     struct h2 *h2 = owner;
 
+    if (h2->is_slim && !may_keep(h2)) {
+        h2_abort(h2, ERR_FULL);
+        return;
+    }
     h2_enter(h2);
     h2_feed(h2, bytes);
+    if (waits_for_head(h2) && !may_keep(h2)) {
+        h2_fail(h2, ERR_FULL);
+    }
     h2_leave(h2);
 }
 

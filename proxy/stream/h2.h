@@ -38,6 +38,10 @@ struct h2_events {
      * h1_events.on_bad_head. May be NULL. */
     void (*on_bad_head)(void *owner, const struct h1_error *error, struct http_head *head,
                         struct buf *body);
+    /* Server role: the connection has rested and needs its memory again; or it has no request in
+     * progress but one of whose head a part is here and has to be kept. False: there is no room for
+     * that, and the connection is closed. May be NULL. */
+    bool (*may_keep)(void *owner);
     /* As h1_events.on_refused, but `size` is without the head of the answer, whose length is not
      * known so far. */
     void (*on_refused)(void *owner, const struct h1_error *error, size_t sent);

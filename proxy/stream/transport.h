@@ -36,20 +36,31 @@ uv_stream_t *transport_uv(struct transport *transport);
 void transport_start(struct transport *transport, const struct transport_events *events,
                      void *owner);
 
+/* A handshake to be made. */
+struct handshake {
+    const struct tls_peer *peer; /* as for tls_new(); copied */
+    uint64_t limit_ms;           /* 0: no limit */
+    /* Role of a server: the client's first bytes are here, and from now on the handshake holds some
+     * ten KiB. False: there is no room for it. May not close a transport. NULL: there always is. */
+    bool (*may_begin)(void *owner);
+    /* See transport_start_tls(). */
+    void (*done)(void *owner, int err);
+    void *owner;
+};
+
 /*
  * Begins TLS on a connected handle, instead of transport_start(). done(owner, err) is called once,
  * never from inside this call. 0: the handshake is complete, and `done` must call
  * transport_start(), since bytes may follow at once, even while reading is off. Otherwise it must
- * call transport_close(). ERR_TIMEOUT: it took longer than `limit_ms` (0: no limit). ERR_CLOSED:
- * the peer has left. Other errors are those of tls_handshake(). For role and peer see tls_new().
+ * call transport_close(). ERR_TIMEOUT: it took longer than `limit_ms`. ERR_CLOSED: the peer has
+ * left. ERR_FULL: it might not begin. Other errors are those of tls_handshake().
  *
  * A client may end without close_notify, as its messages have ends of their own; a server may not.
  * All other calls work as without TLS; lent bytes are encrypted piece by piece, as the socket takes
  * them.
  */
 void transport_start_tls(struct transport *transport, struct tls_context *context,
-                         const struct tls_peer *peer, uint64_t limit_ms,
-                         void (*done)(void *owner, int err), void *owner);
+                         const struct handshake *handshake);
 /* NULL: no TLS. After the handshake it tells what was negotiated (tls_alpn()), or how it failed. */
 const struct tls *transport_tls(const struct transport *transport);
 /* The protocol selected by ALPN; ALPN_NONE without TLS. */

@@ -13,8 +13,9 @@
 struct transport_tls {
     struct tls *engine;
     struct transport *transport;
+    bool (*has_room)(void *owner);      /* struct handshake's may_begin; NULL: not to be asked */
     void (*done)(void *owner, int err); /* NULL: the handshake is complete */
-    void *owner;                        /* for `done` */
+    void *owner;                        /* for both */
     struct timeout limit;               /* of the handshake, and for a client's first bytes */
     struct list row;                    /* where a handshake waits for its turn to begin */
     uint64_t limit_ms;

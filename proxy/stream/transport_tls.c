@@ -106,9 +106,9 @@ static void on_begin(struct timeout *timeout)
 }
 
 void transport_start_tls(struct transport *transport, struct tls_context *context,
-                         const struct tls_peer *peer, uint64_t limit_ms,
-                         void (*done)(void *owner, int err), void *owner)
+                         const struct handshake *handshake)
 {
+    const struct tls_peer *peer = handshake->peer;
     struct loop *loop = transport_loop(transport);
     struct transport_tls *tls = xcalloc(1, sizeof(*tls));
 
@@ -116,17 +116,18 @@ void transport_start_tls(struct transport *transport, struct tls_context *contex
     memory_take(MEMORY_CONNECTIONS, sizeof(*tls));
     tls->engine = tls_new(context, peer);
     tls->transport = transport;
-    tls->done = done;
-    tls->owner = owner;
-    tls->limit_ms = limit_ms;
+    tls->has_room = handshake->may_begin;
+    tls->done = handshake->done;
+    tls->owner = handshake->owner;
+    tls->limit_ms = handshake->limit_ms;
     tls->may_begin = peer != NULL; /* our own requests are few enough */
     transport->tls = tls;
     list_init(&tls->row);
     timeout_init(&tls->limit, peer ? on_begin : on_limit);
     if (peer) {
         timeout_set(loop, &tls->limit, 0);
-    } else if (limit_ms) {
-        timeout_set(loop, &tls->limit, limit_ms);
+    } else if (tls->limit_ms) {
+        timeout_set(loop, &tls->limit, tls->limit_ms);
     }
     uv_tcp_nodelay(&transport->tcp, 1);
     transport_read_start(transport);
@@ -334,6 +335,15 @@ static void take_end(struct transport *transport, int err)
     }
 }
 
+/* Is there room for a handshake that begins? Asked once. */
+static bool has_room(struct transport_tls *tls)
+{
+    bool (*ask)(void *owner) = tls->has_room;
+
+    tls->has_room = NULL;
+    return ask == NULL || ask(tls->owner);
+}
+
 void transport_tls_read(struct transport *transport, ssize_t n, const char *bytes)
 {
     struct transport_tls *tls = transport->tls;
@@ -343,6 +353,10 @@ void transport_tls_read(struct transport *transport, ssize_t n, const char *byte
     }
     if (n < 0) {
         take_end(transport, (int)n);
+        return;
+    }
+    if (!has_room(tls)) {
+        transport_failed(transport, ERR_FULL);
         return;
     }
     tls_feed(tls->engine, span_of(bytes, (size_t)n));

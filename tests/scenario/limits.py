@@ -189,6 +189,7 @@ def reading_nothing(program, store, origin):
 HANDSHAKE = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"  # its beginning
 HANDSHAKE_TAKES = 73 << 10
 SCARCE = 15 << 20  # of 16 MiB
+SWAMPED = 19 << 20  # and above
 
 
 @contextlib.contextmanager
@@ -281,6 +282,64 @@ def filling(program, state, certificates, origin):
                 check(come(proxy, origin, f"more-{n}", others), f"who comes again: {kind}")
         check(proxy.stop(), "it left by itself")
     release.set()
+
+
+HALF_HEAD = b"GET http://a/ HTTP/1.1\r\nHost: a\r\n" + b"A: " + b"a" * 7000 + b"\r\nB: " + b"b" * 8000 + \
+    b"\r\nC: " + b"c" * 8000 + b"\r\nD: " + b"d" * 7000
+HALF_BLOCK = h2.frame(h2.HEADERS, 0, 1, b"".join(h2.literal(b"a%d" % n, b"a" * 4000) for n in range(4))) + \
+    h2.frame(h2.CONTINUATION, 0, 1, h2.literal(b"b", b"b" * 8000))
+PREFACE = h2.PREFACE + h2.settings()
+GROWING = {  # how many, what they say first, whether they rest after it, and what all of them say at once
+    "handshakes": (400, b"", False, HANDSHAKE),
+    "heads": (900, b"", False, HALF_HEAD),
+    "HTTP/2": (900, b"", False, PREFACE),
+    "blocks": (400, PREFACE, False, HALF_BLOCK),
+    "HTTP/2 at rest": (900, PREFACE, True, h2.ping()),
+}
+
+
+def rest(proxy, conns):
+    """A session of HTTP/2 holds little once nothing has happened for a second."""
+    until(lambda: metric(proxy, "h2_open") == len(conns), "they have begun")
+    until(lambda: metric(proxy, "memory_used_bytes") < len(conns) * 6000, "they rest")
+
+
+def begin_all(proxy, port, count, first, rests, others):
+    conns = [others.enter_context(raw.connect(port)) for _ in range(count)]
+    until(lambda: metric(proxy, "clients_open") == count, "they have come")
+    for at in range(0, count, 400):  # so many have room before they rest
+        for conn in conns[at:at + 400]:
+            conn.sendall(first)
+        if rests:
+            rest(proxy, conns[:at + 400])
+    return conns
+
+
+def growing(program, state, certificates, origin):
+    """Clients that hold little want more all at once, and nobody comes meanwhile: as many get it as there is
+    room for."""
+    for kind, (count, first, rests, then) in GROWING.items():
+        proxy, tls = with_little_memory(program, f"{state}/growing", certificates)
+        await_starter(proxy)
+        with contextlib.ExitStack() as others:
+            port = tls if kind == "handshakes" else proxy.port
+            conns = begin_all(proxy, port, count, first, rests, others)
+            with stopped(proxy):
+                for conn in conns:
+                    conn.sendall(then)
+            seen = []
+
+            def refuses(proxy=proxy, seen=seen):
+                seen.append(metric(proxy, "memory_used_bytes"))
+                return metric(proxy, "clients_refused_total") > 0
+
+            until(refuses, f"not all get it: {kind}")
+            for _ in range(20):
+                refuses()
+            check(max(seen) < SWAMPED, f"{max(seen)} bytes are used: {kind}")
+            until(lambda proxy=proxy, others=others: come(proxy, origin, "beside", others),
+                  f"who comes then: {kind}")
+        check(proxy.stop(), "it left by itself")
 
 
 def await_starter(proxy):
@@ -466,6 +525,7 @@ def main():
         reading_nothing(program, store, origin)
         scarce(program, store, certificates, origin)
         filling(program, store, certificates, origin)
+        growing(program, store, certificates, origin)
         warned(store, program)
     check.end()
 

@@ -106,12 +106,22 @@ static void open_sockets(bool narrow)
     cr_assert_eq(uv_tcp_open((uv_tcp_t *)transport_uv(client.transport), peer.fd), 0);
 }
 
+static void serve(uint64_t limit_ms)
+{
+    transport_start_tls(
+        server.transport, ours,
+        &(struct handshake){.limit_ms = limit_ms, .done = on_ready, .owner = &server});
+}
+
 static void begin(const char *host, uint64_t limit_ms)
 {
     struct tls_peer peer = {.host = span_str(host)};
 
-    transport_start_tls(server.transport, ours, NULL, limit_ms, on_ready, &server);
-    transport_start_tls(client.transport, theirs, &peer, limit_ms, on_ready, &client);
+    serve(limit_ms);
+    transport_start_tls(
+        client.transport, theirs,
+        &(struct handshake){
+            .peer = &peer, .limit_ms = limit_ms, .done = on_ready, .owner = &client});
     cr_expect_eq(server.ready + client.ready, 0); /* not from inside the call */
 }
 
@@ -170,10 +180,38 @@ Test(transport_tls, a_handshake_that_takes_too_long_is_given_up)
     struct peer peer;
 
     peer_pair(&peer, loop, &server.transport, false);
-    transport_start_tls(server.transport, ours, NULL, 50, on_ready, &server);
+    serve(50);
     cr_assert(peer_say(&peer, "\x16\x03"));
     cr_expect(LOOP_UNTIL(loop, server.ready));
     cr_expect_eq(server.err, ERR_TIMEOUT);
+    transport_close(&server.transport, false);
+    cr_expect(peer_hears_close(&peer));
+    peer_fini(&peer);
+}
+
+static int asked;
+
+static bool has_no_room(void *owner)
+{
+    asked++;
+    return false;
+}
+
+/* Asked only when the handshake would begin: whoever has just connected needs next to nothing. */
+Test(transport_tls, a_handshake_for_which_there_is_no_room_does_not_begin)
+{
+    struct peer peer;
+
+    peer_pair(&peer, loop, &server.transport, false);
+    transport_start_tls(
+        server.transport, ours,
+        &(struct handshake){.may_begin = has_no_room, .done = on_ready, .owner = &server});
+    loop_turn(loop);
+    cr_expect_eq(asked, 0);
+    cr_assert(peer_say(&peer, "\x16\x03"));
+    cr_expect(LOOP_UNTIL(loop, server.ready));
+    cr_expect_eq(server.err, ERR_FULL);
+    cr_expect_eq(asked, 1);
     transport_close(&server.transport, false);
     cr_expect(peer_hears_close(&peer));
     peer_fini(&peer);
@@ -184,7 +222,7 @@ Test(transport_tls, a_peer_that_leaves_first_is_gone)
     struct peer peer;
 
     peer_pair(&peer, loop, &server.transport, false);
-    transport_start_tls(server.transport, ours, NULL, 0, on_ready, &server);
+    serve(0);
     peer_fini(&peer);
     cr_expect(LOOP_UNTIL(loop, server.ready));
     cr_expect_eq(server.err, ERR_CLOSED);
@@ -204,7 +242,7 @@ Test(transport_tls, http_is_answered_with_a_sentence)
     struct peer peer;
 
     peer_pair(&peer, loop, &server.transport, false);
-    transport_start_tls(server.transport, ours, NULL, 0, on_ready, &server);
+    serve(0);
     cr_assert(peer_say(&peer, "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"));
     cr_expect(LOOP_UNTIL(loop, server.ready));
     cr_expect_eq(server.err, ERR_TLS);
@@ -227,7 +265,7 @@ static void begin_all(struct peer *peers, struct transport **transports, int cou
     begun = 0;
     for (int i = 0; i < count; i++) {
         peer_pair(&peers[i], loop, &transports[i], false);
-        transport_start_tls(transports[i], ours, NULL, 0, on_begun, NULL);
+        transport_start_tls(transports[i], ours, &(struct handshake){.done = on_begun});
         cr_assert_eq(write(peers[i].fd, "no hello\n", 9), 9);
     }
 }
