@@ -4,13 +4,17 @@
 #include "base/memory.h"
 
 /* How many bytes the spool may hold in memory. While memory is tight, each spool gets the smallest
- * amount with which it can make progress. */
+ * amount with which it can make progress. Above the limit, what only passes through is taken piece
+ * by piece: the next one when all readers have the last. */
 static size_t window(const struct spool *spool)
 {
     if (spool->room_certain || !memory_is_tight()) {
         return spool->limit;
     }
-    return spool_is_storing(spool) ? STORE_CHUNK - 1 : CHUNK_SECOND;
+    if (spool_is_storing(spool)) {
+        return STORE_CHUNK - 1;
+    }
+    return memory_is_over() ? 0 : CHUNK_SECOND;
 }
 
 /* Chunks that end at or below this offset may be dropped. */

@@ -120,6 +120,15 @@ static size_t use_promise(struct spool *spool, size_t cap)
     return cap;
 }
 
+/* Most that the next chunk of a body may be that only passes through. */
+static size_t most_passing(const struct spool *spool)
+{
+    if (spool->room_certain || !memory_is_tight()) {
+        return CHUNK;
+    }
+    return memory_is_over() ? CHUNK_FIRST : CHUNK_SECOND;
+}
+
 size_t spool_next_size(struct spool *spool, size_t coming)
 {
     size_t cap = chunk_size(spool, spool->length, coming);
@@ -130,6 +139,6 @@ size_t spool_next_size(struct spool *spool, size_t coming)
         }
         give_up_keeping(spool);
     }
-    cap = cap > CHUNK_SECOND && memory_is_tight() && !spool->room_certain ? CHUNK_SECOND : cap;
-    return use_promise(spool, cap);
+    size_t most = most_passing(spool);
+    return use_promise(spool, cap < most ? cap : most);
 }

@@ -12,8 +12,8 @@
 
 #include <sys/socket.h>
 
-/* bytes read at once while memory is tight, as they may have to be kept */
-enum { TIGHT_READ = 16384 };
+/* most bytes read at once while memory is tight, or over: they may have to be kept */
+enum { TIGHT_READ = 16384, OVER_READ = 4096 };
 
 uv_stream_t *transport_stream(struct transport *transport)
 {
@@ -42,14 +42,21 @@ static size_t read_room(struct transport *transport)
     return transport->is_watched ? 0 : LOOP_READ_BUFFER;
 }
 
+size_t transport_most_read(void)
+{
+    if (memory_is_over()) {
+        return OVER_READ;
+    }
+    return memory_is_tight() ? TIGHT_READ : LOOP_READ_BUFFER;
+}
+
 static void on_uv_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct transport *transport = container_of(handle, struct transport, tcp);
     size_t size = read_room(transport);
+    size_t most = transport_most_read();
 
-    if (size > TIGHT_READ && memory_is_tight()) {
-        size = TIGHT_READ;
-    }
+    size = size > most ? most : size;
     *buf = uv_buf_init(loop_read_buffer(handle->loop->data), (unsigned)size);
 }
 

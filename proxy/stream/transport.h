@@ -102,10 +102,10 @@ bool transport_sends_files(const struct transport *transport);
 bool transport_takes_splice(const struct transport *transport);
 /*
  * Has the kernel move what one socket has received to another (splice(2)), at most LOOP_READ_BUFFER
- * bytes. Returns how many bytes were received; those that `to` did not take are `rest`, read into
- * the loop's read buffer: it is full, or broken. If it is broken, the next write to it fails, and
- * it tells nothing of its end before that. 0: nothing can be moved, and reading tells why.
- * Negative: `from` is broken.
+ * bytes, and fewer while memory is tight. Returns how many bytes were received; those that `to` did
+ * not take are `rest`, read into the loop's read buffer: it is full, or broken. If it is broken,
+ * the next write to it fails, and it tells nothing of its end before that. 0: nothing can be moved,
+ * and reading tells why. Negative: `from` is broken.
  */
 ssize_t transport_splice(struct transport *from, struct transport *to, struct span *rest);
 /* Keeps little unsent data in the socket (TCP_NOTSENT_LOWAT), so that urgent bytes need not wait

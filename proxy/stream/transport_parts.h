@@ -46,6 +46,8 @@ struct transport {
 
 uv_stream_t *transport_stream(struct transport *transport);
 bool transport_is_closing(const struct transport *transport);
+/* Most bytes that may be read at once, as there is memory for them if they have to be kept. */
+size_t transport_most_read(void);
 /* Starts reading, whatever the owner has asked for. 0 or a libuv error. */
 int transport_read_on(struct transport *transport);
 

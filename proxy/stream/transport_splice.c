@@ -66,7 +66,7 @@ ssize_t transport_splice(struct transport *from, struct transport *to, struct sp
     if (!pipe) {
         return 0;
     }
-    ssize_t n = move(transport_fd(from), pipe->in, LOOP_READ_BUFFER);
+    ssize_t n = move(transport_fd(from), pipe->in, transport_most_read());
     if (n == -EAGAIN || n == -EINVAL || n == -ENOSYS || n == -ENOMEM) {
         return 0;
     }

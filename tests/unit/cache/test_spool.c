@@ -367,6 +367,29 @@ Test(spool, what_passes_through_is_narrow_when_memory_is_tight)
     spool_unref(&spool);
 }
 
+/* Pieces as a socket is read then (proxy/stream/transport.c). */
+Test(spool, what_passes_through_comes_piece_by_piece_when_memory_is_over)
+{
+    enum { PIECE = 4096, PIECES = 20 };
+    struct spool *spool = open_spool(-1, 1 << 20);
+    struct spool_reader reader;
+
+    memory_set_limit(1 << 20);
+    memory_take(MEMORY_HEADS, 1100000);
+    open_reader(&reader, spool, 0, UINT64_MAX);
+    for (uint64_t at = 0; at < (uint64_t)PIECES * PIECE; at += PIECE) {
+        cr_assert_eq(append(spool, at, PIECE), SPOOL_PAUSE);
+        cr_expect_leq(spool_memory(spool), 3 * PIECE);
+        cr_assert(spool_is_paused(spool));
+        cr_assert_eq(drink(&reader, UINT64_MAX), PIECE);
+        cr_assert_not(spool_is_paused(spool));
+    }
+    spool_end(spool, 0);
+    spool_reader_fini(&reader);
+    spool_unref(&spool);
+    cr_expect_eq(memory_sum(MEMORY_BODIES), 0);
+}
+
 Test(spool, a_large_body_is_kept_when_it_may_be)
 {
     struct spool *spool = open_spool(-1, 1 << 20);
