@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "cache/spool.h"
 #include "proxy/client/client.h"
+#include "proxy/client/connect.h"
 #include "proxy/origin/fetch.h"
 
 enum {
@@ -115,15 +116,17 @@ bool clients_evict_waiting(struct worker *worker)
  * Clients that stay below the limits of connections may still fill the memory: an unfinished TLS
  * handshake holds about 40 KiB, and so does a body that does not arrive. It is unknown which kind
  * holds most, so all kinds are closed in turn. Idle clients, which hold little and may be about to
- * send a request, and fetches that an origin does not answer end only if requests would be refused
- * otherwise. Where even who connects would be refused, a quarter of a second without a request is
- * enough, as for a place.
+ * send a request, fetches that an origin does not answer, and tunnels through which nothing comes
+ * end only if requests would be refused otherwise. Where even who connects would be refused, a
+ * quarter of a second without a request is enough, as for a place.
  */
 bool clients_yield_memory(struct worker *worker)
 {
     uint64_t before = ms_ago(worker, memory_is_swamped() ? JUST_COME_MS : WAITED_MS);
     bool refuses = memory_lacks(SPOOL_LEAST);
     int count = refuses && fetches_yield_memory(worker);
+
+    count += refuses && connects_yield_memory(worker);
 
     for (int i = 0; i < LOOKED_AT && count < YIELDING_MAX && !list_empty(&worker->clients); i++) {
         struct client *client = next_looked_at(worker);

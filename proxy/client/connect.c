@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/memory.h"
+#include "base/minmax.h"
 #include "proxy/origin/target.h"
 #include "proxy/origin/upstream.h"
 
@@ -11,7 +12,14 @@
  *   client stream <----source------ down spool <--on_data-- target stream
  */
 
-enum { TUNNEL_SPOOL_LIMIT = 128 * 1024 };
+enum {
+    TUNNEL_SPOOL_LIMIT = 128 * 1024,
+    /* where memory is short: a tunnel is stuck after so long without a byte, */
+    STUCK_MS = 5000,
+    QUIET_MS = 30000, /* and quiet, if nothing waits in it and its target has spoken before */
+    LOOKED_AT = 64,   /* most tunnels examined */
+    YIELDING_MAX = 8, /* most tunnels closed at a time */
+};
 
 /* One direction of the tunnel: the stream of one side appends to the spool, the stream of the other
  * side pulls from it. */
@@ -20,6 +28,8 @@ struct lane {
     struct spool_reader reader;
     struct source source;
     struct waker writer;
+    struct loop *loop;
+    uint64_t moved_ms; /* when a byte came or left last */
     atomic_bool wake_reader, wake_writer;
     bool ended;
     bool is_awaited; /* the writer wants to be woken when the lane is empty */
@@ -34,8 +44,9 @@ struct connect_tunnel {
     struct lane up, down;
     struct letter letter;
     int busy;
-    bool closed; /* the client's side has closed the tunnel */
-    bool ended;  /* all resources were released */
+    bool has_answered; /* the target has sent something */
+    bool closed;       /* the client's side has closed the tunnel */
+    bool ended;        /* all resources were released */
 };
 
 static void tunnel_free(struct connect_tunnel *tunnel)
@@ -62,6 +73,7 @@ static void lane_advance(struct source *source, size_t n)
 {
     struct lane *lane = container_of(source, struct lane, source);
 
+    lane->moved_ms = loop_now_ms(lane->loop);
     spool_advance(&lane->reader, n);
     if (lane->is_awaited && lane_is_empty(lane)) {
         lane->is_awaited = false;
@@ -74,14 +86,20 @@ static enum stream_flow lane_sink(struct lane *lane, struct stream *end, struct 
 {
     lane->is_awaited = end && !lane->ended && !lane_is_empty(lane);
     *sink = lane->is_awaited || lane->ended ? NULL : end;
+    if (*sink) {
+        lane->moved_ms = loop_now_ms(lane->loop);
+    }
     return lane->is_awaited ? STREAM_PAUSE : STREAM_MORE;
 }
 
-static void lane_init(struct lane *lane, struct waker reader, struct waker writer)
+static void lane_init(struct lane *lane, struct loop *loop, struct waker reader,
+                      struct waker writer)
 {
     static const struct source_ops ops = {.peek = lane_peek, .advance = lane_advance};
 
     lane->source = (struct source){.ops = &ops};
+    lane->loop = loop;
+    lane->moved_ms = loop_now_ms(loop);
     lane->writer = writer;
     lane->spool = spool_new(&(struct spool_options){
         .expected = -1,
@@ -112,6 +130,7 @@ static enum stream_flow lane_write(struct lane *lane, struct span bytes)
     if (lane->ended) {
         return STREAM_MORE;
     }
+    lane->moved_ms = loop_now_ms(lane->loop);
     return spool_append(lane->spool, bytes) == SPOOL_MORE ? STREAM_MORE : STREAM_PAUSE;
 }
 
@@ -203,6 +222,7 @@ static enum stream_flow on_data(void *owner, struct span bytes)
 {
     struct connect_tunnel *tunnel = owner;
 
+    tunnel->has_answered = true;
     return lane_write(&tunnel->down, bytes);
 }
 
@@ -242,13 +262,12 @@ static const struct stream_events target_events = {
     .on_close = on_close,
 };
 
-static void fail(struct connect_tunnel *tunnel, const struct upstream_result *result)
+static void fail(struct connect_tunnel *tunnel, int status, enum reason reason)
 {
     struct connect_order order = tunnel->order;
-    struct failure failure = target_failure(&tunnel->target, result);
 
     connect_close(&tunnel);
-    order.on_failed(order.arg, failure.status, failure.reason);
+    order.on_failed(order.arg, status, reason);
 }
 
 static void on_connected(void *arg, const struct upstream_result *result)
@@ -257,7 +276,8 @@ static void on_connected(void *arg, const struct upstream_result *result)
 
     tunnel->job = NULL;
     if (result->err) {
-        fail(tunnel, result);
+        struct failure failure = target_failure(&tunnel->target, result);
+        fail(tunnel, failure.status, failure.reason);
         return;
     }
     tunnel->stream = result->stream;
@@ -281,9 +301,9 @@ struct connect_tunnel *connect_prepare(const struct connect_order *order)
     own_addrs_refresh(&order->worker->own_addrs, loop_now_ms(order->worker->loop));
     tunnel->target =
         (struct target_check){.settings = order->settings, .own_addrs = &order->worker->own_addrs};
-    lane_init(&tunnel->up, (struct waker){wake_up_reader, tunnel},
+    lane_init(&tunnel->up, order->worker->loop, (struct waker){wake_up_reader, tunnel},
               (struct waker){wake_up_writer, tunnel});
-    lane_init(&tunnel->down, (struct waker){wake_down_reader, tunnel},
+    lane_init(&tunnel->down, order->worker->loop, (struct waker){wake_down_reader, tunnel},
               (struct waker){wake_down_writer, tunnel});
     return tunnel;
 }
@@ -296,6 +316,7 @@ struct source *connect_source(struct connect_tunnel *tunnel)
 struct source *connect_join(struct connect_tunnel *tunnel, struct stream *target)
 {
     tunnel->stream = target;
+    tunnel->has_answered = true; /* it has agreed to the Upgrade */
     stream_bind(target, &target_events, tunnel);
     return &tunnel->down.source;
 }
@@ -342,6 +363,54 @@ void connect_close(struct connect_tunnel **slot)
         return; /* the tunnel ends when the target has taken the rest, or is idle for too long */
     }
     tunnel_end(tunnel);
+}
+
+/* ---- where memory is short ---- */
+
+/* The next tunnel to examine. It goes to the end of the list. */
+static struct connect_tunnel *next_looked_at(struct worker *worker)
+{
+    struct list *link = list_pop_front(&worker->tunnels);
+
+    list_push_back(&worker->tunnels, link);
+    return list_entry(link, struct connect_tunnel, link);
+}
+
+/* Is it a tunnel through which nothing has come for long? While an Upgrade is asked for, there is
+ * a fetch to be judged, and no tunnel yet. */
+static bool is_silent(const struct connect_tunnel *tunnel, uint64_t now)
+{
+    uint64_t moved = max_u64(tunnel->up.moved_ms, tunnel->down.moved_ms);
+    bool is_stuck =
+        !tunnel->has_answered || !lane_is_empty(&tunnel->up) || !lane_is_empty(&tunnel->down);
+
+    return (tunnel->job || tunnel->stream) && now - moved >= (is_stuck ? STUCK_MS : QUIET_MS);
+}
+
+static void give_way(struct connect_tunnel *tunnel)
+{
+    if (tunnel->closed) {
+        tunnel_end(tunnel);
+    } else if (tunnel->job) {
+        fail(tunnel, 503, REASON_MEMORY);
+    } else {
+        tunnel->order.on_lost(tunnel->order.arg);
+    }
+}
+
+bool connects_yield_memory(struct worker *worker)
+{
+    uint64_t now = loop_now_ms(worker->loop);
+    int count = 0;
+
+    for (int i = 0; i < LOOKED_AT && count < YIELDING_MAX && !list_empty(&worker->tunnels); i++) {
+        struct connect_tunnel *tunnel = next_looked_at(worker);
+        if (is_silent(tunnel, now)) {
+            give_way(tunnel);
+            count++;
+        }
+    }
+    return count > 0;
 }
 
 void connect_abort_all(struct worker *worker)

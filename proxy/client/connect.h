@@ -23,8 +23,8 @@ struct connect_order {
     void (*on_open)(void *arg, const struct ip *peer, struct source *from_target);
     /* The connection failed. The tunnel is freed already. */
     void (*on_failed)(void *arg, int status, enum reason reason);
-    /* The target's connection broke after the target had closed its direction: only closing the
-     * client's connection can tell the client. */
+    /* The target's connection broke after the target had closed its direction, or the tunnel gives
+     * way: only closing the client's connection can tell the client. */
     void (*on_lost)(void *arg);
     void *arg;
 };
@@ -51,6 +51,11 @@ enum stream_flow connect_sink(struct connect_tunnel *tunnel, struct stream **sin
 /* To be called when the client's stream is gone. If both sides had closed their directions, pending
  * bytes are still sent to the target. Accepts NULL; sets *tunnel to NULL. */
 void connect_close(struct connect_tunnel **tunnel);
+
+/* Where requests are refused because memory is short: closes a few tunnels through which nothing
+ * has come for some seconds, although bytes wait in them or their targets have never said anything;
+ * or for half a minute. False: there is none among those that were looked at. */
+bool connects_yield_memory(struct worker *worker);
 
 /* Closes all tunnels of a worker that must stop. Their clients must be closed already. */
 void connect_abort_all(struct worker *worker);

@@ -203,7 +203,7 @@ def stopped(proxy):
         proxy.process.send_signal(signal.SIGCONT)
 
 
-def with_little_memory(program, store, certificates):
+def with_little_memory(program, store, certificates, *more):
     """A proxy that waits for what does not come, and its port for TLS."""
     tls = larder.free_port()
     proxy = larder.Proxy(program, store, "--workers", "1", "--memory", "16MiB",
@@ -211,7 +211,7 @@ def with_little_memory(program, store, certificates):
                          "--certificate", certificates.path("proxy.pem"),
                          "--key", certificates.path("proxy.key"),
                          "--set", "timeouts.client-head=30min",
-                         "--set", "timeouts.client-body=30min")
+                         "--set", "timeouts.client-body=30min", *more)
     proxy.start()
     return proxy, tls
 
@@ -340,6 +340,54 @@ def growing(program, state, certificates, origin):
             until(lambda proxy=proxy, others=others: come(proxy, origin, "beside", others),
                   f"who comes then: {kind}")
         check(proxy.stop(), "it left by itself")
+
+
+TUNNELS = {"silent": 2000, "full": 600}
+
+
+def tunnel_to(port, proxy, others):
+    conn = others.enter_context(raw.connect(proxy.port))
+    conn.sendall(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: a\r\n\r\n" % port)
+    return conn
+
+
+def fill(conns):
+    """Sends what is taken without waiting, until hardly anything is."""
+    for conn in conns:
+        conn.setblocking(False)
+    sent = len(conns) << 20
+    while sent > len(conns) << 10:
+        sent = 0
+        for conn in conns:
+            with contextlib.suppress(OSError):
+                sent += conn.send(bytes(1 << 16))
+
+
+def silent_tunnels(program, state, certificates, origin):
+    """Tunnels to a target that says nothing, and takes nothing, hold all memory: they give way, but no
+    tunnel whose target has just spoken."""
+    target = socket.create_server(("127.0.0.1", 0), backlog=4096)  # accepts in the kernel only
+    for kind, count in TUNNELS.items():
+        proxy, _ = with_little_memory(program, f"{state}/tunnels-{kind}", certificates,
+                                      "--connect-ports", "1-65535")
+        with contextlib.ExitStack() as others:
+            talks = tunnel_to(origin.port, proxy, others)
+            check(status_of(talks, b"") == 200, "a tunnel to who talks")
+            conns = [tunnel_to(target.getsockname()[1], proxy, others) for _ in range(count)]
+            if kind == "full":
+                until(lambda proxy=proxy: metric(proxy, "tunnels_open") == count + 1, "all are open")
+                fill(conns)
+            check(status_of(talks, b"GET /talk HTTP/1.1\r\nHost: a\r\n\r\n") == 200, "the target talks")
+            talked = time.monotonic()
+            until(lambda proxy=proxy: metric(proxy, "memory_used_bytes") > SCARCE, f"no more room: {kind}")
+            used = metric(proxy, "memory_used_bytes")
+            check(used < SWAMPED, f"{used} bytes are used: {kind}")
+            for n in range(8):
+                until(lambda proxy=proxy, others=others, n=n: come(proxy, origin, f"beside-{n}", others),
+                      f"who comes: {kind}")
+            check(time.monotonic() > talked + 20 or is_open(talks), f"who has talked stays: {kind}")
+        check(proxy.stop(), "it left by itself")
+    target.close()
 
 
 def await_starter(proxy):
@@ -526,6 +574,7 @@ def main():
         scarce(program, store, certificates, origin)
         filling(program, store, certificates, origin)
         growing(program, store, certificates, origin)
+        silent_tunnels(program, store, certificates, origin)
         warned(store, program)
     check.end()
 
