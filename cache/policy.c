@@ -88,7 +88,6 @@ void policy_read_request(const struct http_head *request, const struct policy_se
             out->has_range = request->method == METHOD_GET;
             break;
         case FIELD_IF_MATCH:
-        case FIELD_IF_UNMODIFIED_SINCE:
             /* a precondition for the origin, which the cache must not evaluate (RFC 9111 4.3.2) */
             conditional = true;
             break;

@@ -49,6 +49,20 @@ static bool falls_short(struct prediction *prediction, enum coverage coverage)
     return true;
 }
 
+static void expect_pass(struct prediction *prediction)
+{
+    const struct policy_request *policy = &prediction->route.policy;
+
+    if (route_may_pass(policy)) {
+        prediction->decision = route_pass(policy);
+        predict_outcome(prediction, "pass", OUTCOME_PASS);
+        return;
+    }
+    prediction->decision = DECISION_INIT;
+    prediction->decision.reason = REASON_ONLY_IF_CACHED;
+    expect_refusal(prediction);
+}
+
 /* The response made from the stored one, with conditions and ranges evaluated. */
 static void expect_response(struct prediction *prediction, const char *action)
 {
@@ -69,6 +83,11 @@ static void expect_response(struct prediction *prediction, const char *action)
     };
 
     respond_object(&input, &response);
+    if (response.head.status == 412) { /* that is the origin's to say */
+        prediction->route.policy.reason = REASON_CONDITIONAL;
+        expect_pass(prediction);
+        return;
+    }
     if (object_parts(object)) {
         enum coverage coverage = coverage_of(object_parts(object), &response.body);
         if (falls_short(prediction, coverage)) {
@@ -113,20 +132,6 @@ static void expect_alone(struct prediction *prediction)
     } else {
         predict_outcome(prediction, "fetch", OUTCOME_MISS);
     }
-}
-
-static void expect_pass(struct prediction *prediction)
-{
-    const struct policy_request *policy = &prediction->route.policy;
-
-    if (route_may_pass(policy)) {
-        prediction->decision = route_pass(policy);
-        predict_outcome(prediction, "pass", OUTCOME_PASS);
-        return;
-    }
-    prediction->decision = DECISION_INIT;
-    prediction->decision.reason = REASON_ONLY_IF_CACHED;
-    expect_refusal(prediction);
 }
 
 static void ask_cache(struct prediction *prediction)

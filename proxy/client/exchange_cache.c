@@ -142,14 +142,50 @@ static struct cache_query query_of(struct exchange *x)
     };
 }
 
+/* Asks the origin for this request alone, as the cache may not answer it. */
+static enum exchange_state pass(struct exchange *x)
+{
+    if (!route_may_pass(&x->policy)) {
+        return exchange_refuse(x, 504, REASON_ONLY_IF_CACHED, NULL);
+    }
+    x->decision = route_pass(&x->policy);
+    return exchange_go_alone(x);
+}
+
+/* If-Unmodified-Since is for origins; a cache may ignore it (RFC 9110 13.1.4), and does so while it
+ * holds, as the origin would send the same then. That it fails is the origin's to say (RFC 9111
+ * 4.3.2). */
+static bool is_for_origin(const struct exchange *x, const struct object *object)
+{
+    const struct http_fields *request = &x->request.fields;
+
+    return fields_has(request, FIELD_IF_UNMODIFIED_SINCE) && object->status / 100 == 2 &&
+           validator_evaluate(request, &object->fields, loop_wall(x->worker->loop)) ==
+               PRECONDITION_FAILED;
+}
+
+/* Delivers an object, which is taken over, unless the origin has to be asked after all. */
+static enum exchange_state deliver(struct exchange *x, struct object *object, bool evaluate)
+{
+    if (!evaluate || !is_for_origin(x, object)) {
+        return exchange_deliver(x, object, evaluate);
+    }
+    object_unref(&object);
+    lookup_fini(&x->lookup);
+    exchange_drop_fetch(x);
+    x->policy.lookup = false;
+    x->policy.reason = REASON_CONDITIONAL;
+    return pass(x);
+}
+
 static enum exchange_state act(struct exchange *x, enum cache_result result)
 {
     switch (result) {
     case CACHE_FRESH:
-        return exchange_deliver(x, take_found(x), true);
+        return deliver(x, take_found(x), true);
     case CACHE_STALE:
         refresh(x);
-        return exchange_deliver(x, take_found(x), true);
+        return deliver(x, take_found(x), true);
     case CACHE_LEAD:
         fetch_shared(x, x->lookup.member.flight);
         return EX_AWAIT;
@@ -179,11 +215,7 @@ enum exchange_state exchange_lookup(struct exchange *x)
     bool is_named = exchange_leave_row(x);
 
     if (!x->policy.lookup) {
-        if (!route_may_pass(&x->policy)) {
-            return exchange_refuse(x, 504, REASON_ONLY_IF_CACHED, NULL);
-        }
-        x->decision = route_pass(&x->policy);
-        return exchange_go_alone(x);
+        return pass(x);
     }
     return act(x, is_named ? cache_lookup_on(x->worker->cache, &query, &x->lookup, &x->decision)
                            : cache_lookup(x->worker->cache, &query, &x->lookup, &x->decision));
@@ -353,7 +385,7 @@ static enum exchange_state await_bytes(struct exchange *x)
         object_unref(&x->object);
         x->decision.outcome = OUTCOME_MODIFIED;
         x->decision.age = x->decision.lifetime = -1;
-        return exchange_deliver(x, object, x->policy.lookup);
+        return deliver(x, object, x->policy.lookup);
     case FLIGHT_FAILED:
         return exchange_refuse(x, failure.status, failure.reason, NULL);
     }
@@ -403,7 +435,7 @@ enum exchange_state exchange_await(struct exchange *x)
             return look_again(x);
         }
         record_outcome(x, object);
-        return exchange_deliver(x, object, x->policy.lookup);
+        return deliver(x, object, x->policy.lookup);
     case FLIGHT_SOLO:
         if (!leader || is_other_part(x, object)) {
             object_unref(&object);
@@ -411,7 +443,7 @@ enum exchange_state exchange_await(struct exchange *x)
             return look_again(x);
         }
         record_outcome(x, object);
-        return exchange_deliver(x, object, x->lookup.lead || flight_stale(x->lookup.member.flight));
+        return deliver(x, object, x->lookup.lead || flight_stale(x->lookup.member.flight));
     case FLIGHT_FAILED:
         if (is_of_another_url(x)) {
             return look_again(x);

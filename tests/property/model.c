@@ -148,8 +148,8 @@ reasons model_lookup(const struct message *request)
     if (request->body) {
         why |= REASON_BIT(REQUEST_BODY);
     }
-    /* 4.3.2: only the origin may evaluate them */
-    if (has(request, "If-Match") || has(request, "If-Unmodified-Since")) {
+    /* 4.3.2: only the origin may evaluate it */
+    if (has(request, "If-Match")) {
         why |= REASON_BIT(CONDITIONAL);
     }
     return why;

@@ -73,6 +73,7 @@ PART_FIELDS = [("Cache-Control", ["max-age=1, stale-while-revalidate=60"] * 3 + 
 SWR = ("Cache-Control", "max-age=1, stale-while-revalidate=60")
 FIRST, WHOLE = ("Range", "bytes=0-9"), []
 WEAK, STRONG = ("ETag", 'W/"1"'), ("ETag", '"1"')
+OLD = ("Last-Modified", "Mon, 01 Jan 2024 00:00:00 GMT")
 FIXED = [
     ([SWR, STRONG], [FIRST], WHOLE, True),
     ([SWR, STRONG], [FIRST], WHOLE, False),
@@ -86,6 +87,10 @@ FIXED = [
     ([("Cache-Control", "max-age=60"), STRONG], [FIRST], WHOLE, True),
     ([("Cache-Control", "max-age=60"), STRONG], [],
      [("Cache-Control", "only-if-cached"), ("If-Match", '"1"')], False),
+    ([("Cache-Control", "max-age=60"), OLD], [], [("If-Unmodified-Since", "Mon, 01 Jan 2024 00:00:00 GMT")],
+     False),
+    ([("Cache-Control", "max-age=60"), OLD], [], [("If-Unmodified-Since", "Sat, 01 Jan 2000 00:00:00 GMT")],
+     False),
     ([("Cache-Control", "max-age=60")], [], [FIRST, ("If-Range", '"1"')], False),
     ([("Cache-Control", "max-age=60")], None, [FIRST, ("If-Range", '"1"')], False),
     ([("Cache-Control", "max-age=1, must-revalidate"), ("Vary", "Accept-Language")],

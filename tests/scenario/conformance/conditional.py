@@ -2,7 +2,7 @@
 import email.utils
 import time
 
-from harness import Cases, hit, miss, valid
+from harness import Cases, Step, answer, error, hit, miss, valid
 
 cases = Cases()
 LONG = "Cache-Control: max-age=3600"
@@ -78,6 +78,24 @@ cases("nothing-stored", miss(LONG, 'ETag: "a"', ask=('If-None-Match: "a"',), sta
 cases("error-not-conditional", miss(LONG, 'ETag: "a"', says=404), hit(ask=('If-None-Match: "a"',)))
 cases("if-match-forwarded", miss(LONG, 'ETag: "a"'),
       miss(ask=('If-Match: "a"',), saw=('If-Match: "a"',)))
+# Downloads in ranges ask with it (BITS of Windows, for one): while it holds, it changes nothing.
+HOLDS, FAILS = "If-Unmodified-Since: @-3000", "If-Unmodified-Since: @-5000"
+PART = ("Range: bytes=0-1", HOLDS)
+cases("if-unmodified-since-holds", miss(LONG, MODIFIED, body=b"0123"), hit(ask=(HOLDS,)),
+      hit(ask=PART, status=206, text=b"01"), hit(ask=(HOLDS,), method="HEAD"))
+cases("if-unmodified-since-holds-for-a-part",
+      miss(LONG, MODIFIED, "Content-Range: bytes 0-1/4", says=206, body=b"01", ask=PART,
+           saw=("Range: bytes=0-1", "!If-Unmodified-Since")),
+      hit(ask=PART, status=206, text=b"01"))
+cases("if-unmodified-since-holds-validated", miss("Cache-Control: max-age=0", MODIFIED),
+      valid(LONG, MODIFIED, ask=(HOLDS,), saw=("!If-Unmodified-Since",)),
+      hit(ask=(HOLDS,), relay=False))
+cases("if-unmodified-since-fails-on-a-miss",
+      Step(ask=(FAILS,), answers=(answer(LONG, MODIFIED), answer(status=412)), seen=2, status=412,
+           relay=False, saw=("!If-Unmodified-Since",)))
+cases("if-unmodified-since-only-if-cached", miss(LONG, MODIFIED),
+      hit(ask=("Cache-Control: only-if-cached", HOLDS)),
+      error(ask=("Cache-Control: only-if-cached", FAILS), status=504, seen=0))
 cases("if-unmodified-since-forwarded", miss(LONG, MODIFIED),
       miss(says=412, ask=("If-Unmodified-Since: @-5000",),
            saw=("If-Unmodified-Since: @-5000",)), hit(text=1))
