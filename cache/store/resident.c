@@ -1,5 +1,7 @@
 #include "cache/store/resident.h"
 
+#include "base/minmax.h"
+
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -73,8 +75,10 @@ bool resident(const void *at, size_t len)
 static uint32_t believed_ms(uint64_t now_ms)
 {
     uint64_t missed = atomic_load_explicit(&missed_ms, memory_order_relaxed);
+    /* another thread's clock may be ahead of `now_ms` by a moment */
+    uint64_t calm = now_ms > missed ? now_ms - missed : 0;
 
-    return now_ms < missed + RESIDENT_UNREST_MS ? RESIDENT_MS : RESIDENT_CALM_MS;
+    return (uint32_t)min_u64(max_u64(calm / RESIDENT_CALM_PART, RESIDENT_MS), RESIDENT_CALM_MS);
 }
 
 static struct seen *find_seen(struct seen *set, const void *at)

@@ -4,8 +4,8 @@
  *
  * The kernel may evict a page after it was checked. Then touching it waits for the disk once;
  * nothing else is wrong. Recently used pages are evicted last (env.c makes uses count), so each
- * thread trusts what it has seen for a short time; for longer while no thread has found a page
- * missing, because then the kernel is not evicting.
+ * thread trusts what it has seen for a short time; for longer the longer no thread has found a page
+ * missing, because then the kernel is not evicting, or what it evicts was not used for that long.
  */
 #ifndef LARDER_CACHE_STORE_RESIDENT_H
 #define LARDER_CACHE_STORE_RESIDENT_H
@@ -17,12 +17,12 @@
 /* Are all pages of [at, at + len) in memory? One system call for each 512 pages. */
 bool resident(const void *at, size_t len);
 
-/* The same, or this thread has checked it from the same address less than RESIDENT_MS ago; less
- * than RESIDENT_CALM_MS ago if no thread has found a page missing for RESIDENT_UNREST_MS. For pages
- * that are used at once. */
+/* The same, or this thread has checked it from the same address lately: less than a
+ * RESIDENT_CALM_PART of the time ago for which no thread has found a page missing, but at least
+ * RESIDENT_MS, at most RESIDENT_CALM_MS. For pages that are used at once. */
 #define RESIDENT_MS 16
-#define RESIDENT_CALM_MS 256
-#define RESIDENT_UNREST_MS 1000
+#define RESIDENT_CALM_MS 2048
+#define RESIDENT_CALM_PART 4
 bool resident_lately(const void *at, size_t len, uint64_t now_ms);
 
 /* Forgets everything that was seen. For tests. */

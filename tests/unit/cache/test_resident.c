@@ -73,16 +73,30 @@ Test(resident, what_was_seen_is_believed_shortly_when_something_is_missing)
     cr_expect_not(resident_lately(map, PAGE, now + 1 + RESIDENT_MS));
 }
 
-Test(resident, long_after_something_was_missing_all_is_calm)
+Test(resident, what_was_seen_is_believed_for_longer_the_longer_nothing_is_missing)
+{
+    enum { CALM = 1000 };
+    uint64_t missed = 1000000;
+    /* when it has been believed for as long as a part of the calm that has lasted until then */
+    uint64_t doubted = missed + CALM + CALM / (RESIDENT_CALM_PART - 1);
+
+    drop();
+    cr_assert_not(resident_lately(map + PAGE, PAGE, missed));
+    bring();
+    cr_assert(resident_lately(map, PAGE, missed + CALM));
+    drop();
+    cr_expect(resident_lately(map, PAGE, doubted - 1));
+    cr_expect_not(resident_lately(map, PAGE, doubted + 1));
+}
+
+Test(resident, calm_counts_anew_when_something_is_missing)
 {
     uint64_t now = 1000000;
 
+    cr_assert(resident_lately(map, PAGE, now));
     drop();
-    cr_assert_not(resident_lately(map + PAGE, PAGE, now));
-    bring();
-    cr_assert(resident_lately(map, PAGE, now + RESIDENT_UNREST_MS));
-    drop();
-    cr_expect(resident_lately(map, PAGE, now + RESIDENT_UNREST_MS + RESIDENT_MS));
+    cr_assert_not(resident_lately(map + PAGE, PAGE, now + RESIDENT_MS));
+    cr_expect_not(resident_lately(map, PAGE, now + RESIDENT_MS));
 }
 
 Test(resident, other_bytes_were_not_seen)
