@@ -1,6 +1,6 @@
 /*
- * Writing tries the socket first (uv_try_write); only a remainder becomes a uv_write request, since
- * each completed one costs an epoll_ctl and an allocation.
+ * Writing tries the socket first; only a remainder becomes a uv_write request, since each completed
+ * one costs an epoll_ctl and an allocation.
  */
 #include "proxy/stream/transport_parts.h"
 
@@ -63,6 +63,14 @@ static void on_uv_written(uv_write_t *request, int status)
 
 /* ---- writing ---- */
 
+int transport_fd(const struct transport *transport)
+{
+    uv_os_fd_t fd;
+
+    CHECK(uv_fileno((const uv_handle_t *)&transport->tcp, &fd) == 0);
+    return fd;
+}
+
 size_t transport_total(const struct span *spans, size_t count)
 {
     size_t total = 0;
@@ -73,9 +81,25 @@ size_t transport_total(const struct span *spans, size_t count)
     return total;
 }
 
+/* As uv_try_write() does it, but with the calls made for sockets: write() takes the way of a file
+ * to them, which is a tenth of a microsecond longer. */
+static ssize_t send_spans(int fd, const struct span *spans, size_t count)
+{
+    enum { FLAGS = MSG_NOSIGNAL | MSG_DONTWAIT };
+    struct iovec parts[TRANSPORT_SPANS_MAX];
+
+    if (count == 1) {
+        return send(fd, spans->at, spans->len, FLAGS);
+    }
+    for (size_t i = 0; i < count; i++) {
+        parts[i] = (struct iovec){(char *)(uintptr_t)spans[i].at, spans[i].len};
+    }
+    return sendmsg(fd, &(struct msghdr){.msg_iov = parts, .msg_iovlen = count}, FLAGS);
+}
+
 ssize_t transport_try(struct transport *transport, const struct span *spans, size_t count)
 {
-    uv_buf_t bufs[TRANSPORT_SPANS_MAX];
+    ssize_t n;
 
     if (transport->is_broken) {
         return UV_EPIPE;
@@ -83,12 +107,13 @@ ssize_t transport_try(struct transport *transport, const struct span *spans, siz
     if (transport_queued(transport) > 0 || transport->is_full) {
         return 0;
     }
-    for (size_t i = 0; i < count; i++) {
-        bufs[i].base = (char *)(uintptr_t)spans[i].at; /* uv_buf_t knows no const */
-        bufs[i].len = spans[i].len;
+    do {
+        n = send_spans(transport_fd(transport), spans, count);
+    } while (n < 0 && errno == EINTR);
+    if (n >= 0) {
+        return n;
     }
-    int n = uv_try_write(transport_stream(transport), bufs, (unsigned)count);
-    return n == UV_EAGAIN ? 0 : write_error(n);
+    return errno == EAGAIN || errno == ENOBUFS ? 0 : write_error(-errno);
 }
 
 int transport_queue(struct transport *transport, const struct span *spans, size_t count,
@@ -150,14 +175,6 @@ ssize_t transport_write(struct transport *transport, const struct span *spans, s
 }
 
 /* ---- files ---- */
-
-int transport_fd(const struct transport *transport)
-{
-    uv_os_fd_t fd;
-
-    CHECK(uv_fileno((const uv_handle_t *)&transport->tcp, &fd) == 0);
-    return fd;
-}
 
 /* Writes a head with MSG_MORE, because a body follows at once: it costs no packet of its own, and
  * does not wake the peer before there is more. What the socket does not take is queued. */

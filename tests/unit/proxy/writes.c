@@ -100,24 +100,36 @@ ssize_t __wrap_splice(int in, off_t *in_at, int out, off_t *out_at, size_t len, 
     return n;
 }
 
+/* Is it the program under test that writes, and not what plays its peer? */
+static bool is_try(int flags)
+{
+    return flags == (MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Counts a try; true: it must find the socket full. */
+static bool refuse_try(void)
+{
+    bool refuse = refused;
+
+    tried++;
+    refused = false;
+    errno = EAGAIN;
+    return refuse;
+}
+
 ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
 ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
 ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags)
 {
     held_back = flags & MSG_MORE;
-    return __real_send(fd, bytes, len, flags);
+    return is_try(flags) && refuse_try() ? -1 : __real_send(fd, bytes, len, flags);
 }
 
-int __real_uv_try_write(uv_stream_t *handle, const uv_buf_t bufs[], unsigned int count);
-int __wrap_uv_try_write(uv_stream_t *handle, const uv_buf_t bufs[], unsigned int count);
-int __wrap_uv_try_write(uv_stream_t *handle, const uv_buf_t bufs[], unsigned int count)
+ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    tried++;
-    if (refused) {
-        refused = false;
-        return UV_EAGAIN;
-    }
-    return __real_uv_try_write(handle, bufs, count);
+    return is_try(flags) && refuse_try() ? -1 : __real_sendmsg(fd, message, flags);
 }
 
 int __real_uv_write(uv_write_t *request, uv_stream_t *handle, const uv_buf_t bufs[],

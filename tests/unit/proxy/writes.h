@@ -1,6 +1,6 @@
 /*
- * writes - counts what this test program asks the kernel to write. The linker wraps libuv's two
- * calls and the kernel's two (see meson.build), so the program under test needs no hook.
+ * writes - counts what this test program asks the kernel to write. The linker wraps libuv's call
+ * and those of the kernel (see meson.build), so the program under test needs no hook.
  */
 #ifndef LARDER_TESTS_UNIT_PROXY_WRITES_H
 #define LARDER_TESTS_UNIT_PROXY_WRITES_H
@@ -8,9 +8,9 @@
 #include <stdbool.h>
 
 void writes_reset(void);
-/* Calls of uv_try_write: one writev(2) each. */
+/* Calls of send(2) and sendmsg(2) that would rather not write than wait or hold back. */
 int writes_tried(void);
-/* The next uv_try_write finds the socket full: by the time of uv_write it has room again. */
+/* The next such call finds the socket full: by the time of uv_write it has room again. */
 void writes_refuse(void);
 /* Calls of uv_write: a request, and later an epoll_ctl(2), each. */
 int writes_queued(void);
