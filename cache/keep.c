@@ -207,16 +207,24 @@ static struct object *at_hand(struct cache *cache, const struct cache_key *key, 
     return now;
 }
 
-/* Under the guard, whose `changes` already include this change. Was a newer response stored during
- * the fetch? A record that could only be read by waiting for the disk is not taken for newer. Nor
- * is one from the future: then the clock was set back. */
+/* Under the guard, whose `changes` already include this change. Has nothing else changed since the
+ * flight began? Then what was found at its beginning is there still, if it was not evicted. */
+static bool is_unchanged(struct cache *cache, const struct flight *flight)
+{
+    struct flight_mark mark = flight_mark(flight);
+
+    return atomic_load(&cache->counts[mark.guard].changes) - 1 == mark.changes;
+}
+
+/* Under the guard. Was a newer response stored during the fetch? A record that could only be read
+ * by waiting for the disk is not taken for newer. Nor is one from the future: then the clock was
+ * set back. */
 static bool is_overtaken(struct cache *cache, const struct flight *flight,
                          const struct object *object)
 {
-    struct flight_mark mark = flight_mark(flight);
     bool unknown;
 
-    if (atomic_load(&cache->counts[mark.guard].changes) - 1 == mark.changes) {
+    if (is_unchanged(cache, flight)) {
         return false;
     }
     struct object *now = at_hand(cache, &object->key, &unknown);
@@ -348,6 +356,10 @@ static bool is_newest(struct cache *cache, const struct flight *flight)
 {
     struct object *stale = flight_stale(flight);
     bool unknown;
+
+    if (is_unchanged(cache, flight)) {
+        return true;
+    }
     struct object *now = at_hand(cache, &stale->key, &unknown);
     bool newest = now == NULL ? !unknown
                               : (now->freshness.response_time <= stale->freshness.response_time &&

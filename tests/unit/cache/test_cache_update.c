@@ -139,6 +139,21 @@ Test(cache_update, a_304_renews_what_is_stored)
     }
 }
 
+Test(cache_update, a_304_renews_what_has_gone_from_memory_to_the_store_meanwhile)
+{
+    struct cache_kit kit;
+    struct try try;
+
+    cache_kit_open(&kit, true);
+    fetch(&kit, "http://a/x", NULL, fresh, RAM_OBJECT_MAX + 1);
+    kit.now += 100;
+    ask(&kit, "http://a/x", NULL, &try);
+    stores_flush(kit.cache->stores);
+    confirm(&kit, &try);
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_FRESH);
+    cache_kit_close(&kit);
+}
+
 static uint64_t commits(struct cache_kit *kit)
 {
     struct cache_stats stats;
