@@ -70,7 +70,7 @@ int reload_render(struct span json, bool done, struct buf *out, size_t *count)
     *count = show_changes(changes, "reload", done ? "changed:\n" : "a reload would change:\n", out);
     *count += show_changes(changes, "restart", "only a restart changes:\n", out);
     if (*count == 0) {
-        buf_printf(out, "%s\n", done ? "reloaded; nothing has changed" : "no difference");
+        buf_printf(out, "%s\n", done ? "reloaded; no setting has changed" : "no difference");
     }
     json_decref(root);
     return 0;

@@ -171,15 +171,15 @@ static bool is_name_char(char c)
 static const char *fault_of_char(char c)
 {
     if ((unsigned char)c >= 0x80) {
-        return "it is not ASCII; expected it as xn--...";
+        return "it is not ASCII: write it as xn--...";
     }
     switch (c) {
     case '*':
         return "a \"*\" stands only in front, as in *.example.net";
     case ':':
-        return "it has a port, or is no address";
+        return "it has a port, or is a URL";
     case '/':
-        return "it is a URL; expected the host alone";
+        return "it is a URL or a path";
     }
     return "it has a character that no name has";
 }

@@ -91,7 +91,10 @@ int reload_logs(const struct status_query *query, struct buf *out)
     int status = 200;
 
     if (buf_len(&errors)) {
-        status = write_errors(&errors, "not all access logs are opened anew; those go on", out);
+        status = write_errors(
+            &errors,
+            "not all access logs could be reopened; the others are, and these go on as before",
+            out);
     } else {
         buf_printf(out, "{\"reopened\": %zu}\n", count);
     }

@@ -189,7 +189,7 @@ def dns(build, folder):
     daemon = Daemon(build, folder, "dnsredir/larder-dns", DNS, "--dns", secret=ONE,
                     address="192.0.2.1", policy="nearest")
     expect(daemon.ctl("diff"), 0, "no difference")
-    expect(daemon.ctl("reload"), 0, "nothing has changed")
+    expect(daemon.ctl("reload"), 0, "no setting has changed")
     daemon.write("now.yaml", secret=OTHER, address="192.0.2.7")
     change = ('- keys: {name: k, secret: "(not shown)"}', "- replicas: {name: fra, addresses: [192.",
               "+ replicas: {name: fra, addresses: [192.0.2.7]}  # now.yaml:")
@@ -205,7 +205,7 @@ def dns(build, folder):
     expect(daemon.ctl("diff", str(folder / "other.yaml")), 1, "only a restart changes:\n- listen: ",
            "policy: hashed")
     daemon.write("now.yaml", policy="nearest")
-    expect(daemon.ctl("reload"), 0, "nothing has changed")
+    expect(daemon.ctl("reload"), 0, "no setting has changed")
     check("last reload" not in daemon.shown("dns")[1], "a reload that is taken ends that")
     expect(daemon.ctl("diff"), 1, "only a restart changes:\n- listen: ")
     daemon.stop()

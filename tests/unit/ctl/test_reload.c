@@ -43,7 +43,7 @@ Test(reload, nothing_and_nonsense)
 
     cr_expect_eq(reload_render(SPAN("{\"changes\": []}"), true, &out, &count), 0);
     cr_expect_eq(count, 0);
-    cr_expect(span_eq(buf_span(&out), SPAN("reloaded; nothing has changed\n")));
+    cr_expect(span_eq(buf_span(&out), SPAN("reloaded; no setting has changed\n")));
     cr_expect_eq(reload_render(SPAN("{}"), true, &out, &count), ERR_SYNTAX);
     cr_expect_eq(reload_render(SPAN("x"), true, &out, &count), ERR_SYNTAX);
     buf_fini(&out);
