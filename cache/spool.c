@@ -392,6 +392,14 @@ bool spool_is_wanted(struct spool *spool)
     return wanted;
 }
 
+bool spool_is_stored(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    bool stored = spool_is_storing(spool);
+    pthread_mutex_unlock(&spool->lock);
+    return stored;
+}
+
 bool spool_is_outgrown(struct spool *spool)
 {
     pthread_mutex_lock(&spool->lock);

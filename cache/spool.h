@@ -93,6 +93,8 @@ size_t spool_readers(struct spool *spool);
 /* Will anybody need its bytes although it has no readers: because they are being stored, or are
  * kept in memory? */
 bool spool_is_wanted(struct spool *spool);
+/* Is it in the store, or being stored: can all of it be read again? */
+bool spool_is_stored(struct spool *spool);
 /* Was it to be kept or stored, but there was no memory for it? */
 bool spool_lacks_room(struct spool *spool);
 /* Is it longer than spool_bound() allows? */

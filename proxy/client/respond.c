@@ -32,13 +32,13 @@ static bool is_from_cache(enum outcome outcome)
 /* ---- which shape ---- */
 
 /* Can its bytes be read only once, in order? The parts of a multipart response may be in any
- * order. */
+ * order. A body that is to be kept in memory only may still have to give way until it is there. */
 static bool only_passes(const struct object *object)
 {
     const struct object *owner = object_owner(object);
 
     return owner->spool != NULL && !object_in_memory(object) &&
-           (owner->stored_reason != REASON_STORED || !spool_is_wanted(owner->spool));
+           (owner->stored_reason != REASON_STORED || !spool_is_stored(owner->spool));
 }
 
 /* RFC 9110 14.2, 14.3. While the length is unknown, ranges cannot be described. */
