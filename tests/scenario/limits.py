@@ -30,6 +30,7 @@ CLIENTS = 100
 CREEPERS = 16
 FILLERS = {"handshakes": 240, "bodies": 700}
 LARGE = 8 << 20  # more than the sockets of this machine hold
+SLOW = 5.5  # seconds: longer than a body may let others wait
 WAITED = 1.2  # seconds: longer than who is idle may keep its place
 release = threading.Event()  # of the requests that the origin holds
 check = raw.Checks()
@@ -275,11 +276,13 @@ def filling(program, state, certificates, origin):
                     conn = others.enter_context(raw.connect(tls if kind == "handshakes" else proxy.port))
                     conn.sendall(said)
             until(lambda: metric(proxy, "memory_used_bytes") > (15 << 20), f"no more room: {kind}")
+            time.sleep(WAITED if kind == "handshakes" else SLOW)
             until(lambda: stays.ask(request_of(origin, "same")) == 200, f"who stays: {kind}")
             until(lambda: come(proxy, origin, "beside", others), f"who comes: {kind}")
             for n in range(20):
                 check(stays.ask(request_of(origin, f"{n}")) == 200, f"who stays again: {kind}")
                 check(come(proxy, origin, f"more-{n}", others), f"who comes again: {kind}")
+            check(metric(proxy, "clients_evicted_total") > 20, f"others have given way: {kind}")
         check(proxy.stop(), "it left by itself")
     release.set()
 
