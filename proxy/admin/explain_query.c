@@ -75,7 +75,7 @@ static int take_url(struct span value, struct arena *arena, struct explain_query
         absolute = span_starts(span_skip(value, i), SPAN("://"));
     }
     out->request.target = value;
-    if (!absolute && out->request.method != METHOD_CONNECT) {
+    if (value.len && !absolute && out->request.method != METHOD_CONNECT) {
         return complain(arena, value, "is not a URL; expected one such as http://example.net/path",
                         what);
     }
@@ -247,7 +247,7 @@ int explain_query_parse(struct span query, struct arena *arena, struct explain_q
         err = take_all(query, &parameters[i], arena, out, what);
     }
     if (!err && out->request.target.len == 0) {
-        *what = SPAN("there is not a URL; expected /explain?url=http%3A%2F%2Fexample.net%2F");
+        *what = SPAN("there is no URL; expected /explain?url=http%3A%2F%2Fexample.net%2F");
         return ERR_SYNTAX;
     }
     if (!err) {
