@@ -394,7 +394,7 @@ def replace_accounts(old, base, port, echoing):
     while code == 200 and fetched < 2 * QUOTA:
         try:
             code, _, _ = outcome(larder.Client(port, PATIENCE), base + path)
-        except http.client.IncompleteRead:
+        except (http.client.IncompleteRead, ConnectionResetError):
             pass  # the quota's end
         fetched += len(body_of(path))
     check(code == 403, f"no quota while the older one has the ledger: {code} after {fetched}")
