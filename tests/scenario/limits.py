@@ -346,8 +346,7 @@ def growing(program, state, certificates, origin):
         check(proxy.stop(), "it left by itself")
 
 
-TUNNELS = {"silent": 2000, "full": 600}
-PIECE = 4096  # bytes that each may hold beyond the limit
+TUNNELS = {"silent": (2000, 0), "full": (600, 4096)}  # how many, and what each may hold beyond the limit
 
 
 def tunnel_to(port, proxy, others):
@@ -372,7 +371,7 @@ def silent_tunnels(program, state, certificates, origin):
     """Tunnels to a target that says nothing, and takes nothing, hold all memory: they give way, but no
     tunnel whose target has just spoken."""
     target = socket.create_server(("127.0.0.1", 0), backlog=4096)  # accepts in the kernel only
-    for kind, count in TUNNELS.items():
+    for kind, (count, piece) in TUNNELS.items():
         proxy, _ = with_little_memory(program, f"{state}/tunnels-{kind}", certificates,
                                       "--connect-ports", "1-65535")
         with contextlib.ExitStack() as others:
@@ -386,7 +385,7 @@ def silent_tunnels(program, state, certificates, origin):
             talked = time.monotonic()
             until(lambda proxy=proxy: metric(proxy, "memory_used_bytes") > SCARCE, f"no more room: {kind}")
             used = metric(proxy, "memory_used_bytes")
-            check(used < SWAMPED + count * PIECE, f"{used} bytes are used: {kind}")
+            check(used < SWAMPED + count * piece, f"{used} bytes are used: {kind}")
             for n in range(8):
                 until(lambda proxy=proxy, others=others, n=n: come(proxy, origin, f"beside-{n}", others),
                       f"who comes: {kind}")
