@@ -115,6 +115,16 @@ int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t
     return gone ? ERR_NOT_FOUND : 0;
 }
 
+/* The chunk that has the reader's next byte; NULL: it has left memory. One that was lent stays the
+ * same until the reader is past it, as the socket may still have to send from there. */
+static struct chunk *chunk_of(const struct spool_reader *reader)
+{
+    struct chunk *lent = reader->chunk;
+    bool has_it = lent && reader->offset >= lent->start && reader->offset < chunk_end(lent);
+
+    return has_it ? lent : spool_chunk_at(reader->spool, reader->offset);
+}
+
 /* True: *out is set. False: *stored or *err tells more. Under the lock. */
 static bool peek_memory(struct spool_reader *reader, struct span *out, bool *stored, int *err)
 {
@@ -126,7 +136,7 @@ static bool peek_memory(struct spool_reader *reader, struct span *out, bool *sto
         *err = spool->ended ? spool->err : ERR_AGAIN;
         return false;
     }
-    struct chunk *chunk = spool_chunk_at(spool, reader->offset);
+    struct chunk *chunk = chunk_of(reader);
     if (chunk == NULL) {
         *stored = is_stored(spool, reader->offset);
         *err = ERR_NOT_FOUND;
