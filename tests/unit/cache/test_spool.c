@@ -634,3 +634,37 @@ Test(spool, stores_large_bodies_in_chunks_while_they_arrive)
     store_and_read_back(3000000, 3000000);
     store_and_read_back(10ull * STORE_CHUNK, 10 * (int64_t)STORE_CHUNK);
 }
+
+/* Asked again for bytes that a socket still sends from, when they have gone to the store. */
+Test(spool, what_is_lent_stays_where_it_is)
+{
+    enum { PART = 50000, LENGTH = 60 * PART };
+    char path[] = "/tmp/larder-spool-XXXXXX";
+    struct store *store = open_store(path);
+    struct spool *spool = open_spool(LENGTH, 600000);
+    struct spool_reader reader;
+    struct store_put *put;
+    struct span lent, again;
+    uint8_t hash[STORE_HASH] = {7};
+
+    cr_assert_eq(store_put_begin(store, hash, SPAN("key"), &put), 0);
+    spool_store(spool, (struct shelf){.store = store}, put, 300000);
+    open_reader(&reader, spool, 0, UINT64_MAX);
+    append(spool, 0, PART);
+    cr_assert_eq(spool_peek(&reader, &lent), 0);
+    for (uint64_t at = PART; at < LENGTH; at += PART) {
+        append(spool, at, PART);
+        store_flush(store);
+    }
+    cr_assert_leq(spool_memory(spool), LENGTH / 2, "its beginning has left memory");
+    cr_assert_eq(spool_peek(&reader, &again), 0);
+    cr_expect_eq(again.at, lent.at);
+    cr_expect_eq(drink(&reader, lent.len), lent.len);
+    spool_end(spool, ERR_TRUNCATED);
+    spool_reader_fini(&reader);
+    spool_unref(&spool);
+    store_close(&store);
+    char command[64];
+    snprintf(command, sizeof(command), "rm -r %s", path);
+    cr_assert_eq(system(command), 0);
+}
