@@ -79,4 +79,16 @@ static inline struct list *list_pop_front(struct list *head)
     return link;
 }
 
+/* Moves the first link to the end and returns it, so that all are looked at in turn; NULL: the list
+ * is empty. */
+static inline struct list *list_rotate(struct list *head)
+{
+    struct list *link = list_pop_front(head);
+
+    if (link) {
+        list_push_back(head, link);
+    }
+    return link;
+}
+
 #endif

@@ -55,15 +55,6 @@ static void give_way(struct client *client)
     }
 }
 
-/* The next client to examine. It moves to the end of the list. */
-static struct client *next_looked_at(struct worker *worker)
-{
-    struct list *link = list_pop_front(&worker->clients);
-
-    list_push_back(&worker->clients, link);
-    return list_entry(link, struct client, link);
-}
-
 static void stop_waiting(struct client *client)
 {
     metric_add(&client->worker->counters.clients_evicted, 1);
@@ -96,7 +87,7 @@ bool clients_evict_waiting(struct worker *worker)
     struct client *slow = NULL, *early = NULL;
 
     for (int i = 0; i < LOOKED_AT && !list_empty(&worker->clients); i++) {
-        struct client *client = next_looked_at(worker);
+        struct client *client = list_entry(list_rotate(&worker->clients), struct client, link);
         if (is_waiting(client, idle)) {
             stop_waiting(client);
             return true;
@@ -129,7 +120,7 @@ bool clients_yield_memory(struct worker *worker)
     count += refuses && connects_yield_memory(worker);
 
     for (int i = 0; i < LOOKED_AT && count < YIELDING_MAX && !list_empty(&worker->clients); i++) {
-        struct client *client = next_looked_at(worker);
+        struct client *client = list_entry(list_rotate(&worker->clients), struct client, link);
         bool hoards = client->speech == CLIENT_SECURING || refuses;
         if (hoards && is_waiting(client, before)) {
             stop_waiting(client);

@@ -367,15 +367,6 @@ void connect_close(struct connect_tunnel **slot)
 
 /* ---- where memory is short ---- */
 
-/* The next tunnel to examine. It goes to the end of the list. */
-static struct connect_tunnel *next_looked_at(struct worker *worker)
-{
-    struct list *link = list_pop_front(&worker->tunnels);
-
-    list_push_back(&worker->tunnels, link);
-    return list_entry(link, struct connect_tunnel, link);
-}
-
 /* Is it a tunnel through which nothing has come for long? While an Upgrade is asked for, there is
  * a fetch to be judged, and no tunnel yet. */
 static bool is_silent(const struct connect_tunnel *tunnel, uint64_t now)
@@ -404,7 +395,8 @@ bool connects_yield_memory(struct worker *worker)
     int count = 0;
 
     for (int i = 0; i < LOOKED_AT && count < YIELDING_MAX && !list_empty(&worker->tunnels); i++) {
-        struct connect_tunnel *tunnel = next_looked_at(worker);
+        struct list *link = list_rotate(&worker->tunnels);
+        struct connect_tunnel *tunnel = list_entry(link, struct connect_tunnel, link);
         if (is_silent(tunnel, now)) {
             give_way(tunnel);
             count++;

@@ -106,15 +106,6 @@ void fetch_check_interest(struct fetch *fetch)
 
 /* ---- where memory is short ---- */
 
-/* The next fetch to examine; it goes to the end of the list. */
-static struct fetch *next_looked_at(struct worker *worker)
-{
-    struct list *link = list_pop_front(&worker->fetches);
-
-    list_push_back(&worker->fetches, link);
-    return list_entry(link, struct fetch, link);
-}
-
 /* Has the origin sent nothing for a while, although its bytes would be taken? */
 static bool is_silent(const struct fetch *fetch, uint64_t now)
 {
@@ -136,7 +127,7 @@ bool fetches_yield_memory(struct worker *worker)
     int count = 0;
 
     for (int i = 0; i < LOOKED_AT && count < YIELDING_MAX && !list_empty(&worker->fetches); i++) {
-        struct fetch *fetch = next_looked_at(worker);
+        struct fetch *fetch = list_entry(list_rotate(&worker->fetches), struct fetch, link);
         if (is_silent(fetch, now)) {
             fetch_fail(fetch, 503, REASON_MEMORY);
             count++;
