@@ -179,8 +179,7 @@ static const char *take(struct span name, struct span value, struct tail_filter 
     } else if (span_eq(name, SPAN("status"))) {
         return parse_status(value, out) ? NULL
                                         : "there is no such status; expected one such as 404, "
-                                          "400-499, or a class from 1xx "
-                                          "to 5xx";
+                                          "400-499, or a class from 1xx to 5xx";
     } else if (span_eq(name, SPAN("client"))) {
         const char *what = NULL;
         out->has_client = true;
