@@ -64,9 +64,9 @@ void add_lines(struct http_fields *fields, const char *const *lines)
 }
 
 void ask_after(struct cache_kit *kit, const char *url, const char *const *lines,
-               struct flight *failed, struct try *try)
+               struct flight *failed, struct asked *try)
 {
-    *try = (struct try){.decision = DECISION_INIT};
+    *try = (struct asked){.decision = DECISION_INIT};
     head_init(&try->request, &kit->arena);
     try->request.method = METHOD_GET;
     try->request.version = HTTP_1_1;
@@ -93,12 +93,12 @@ void ask_after(struct cache_kit *kit, const char *url, const char *const *lines,
     }
 }
 
-void ask(struct cache_kit *kit, const char *url, const char *const *lines, struct try *try)
+void ask(struct cache_kit *kit, const char *url, const char *const *lines, struct asked *try)
 {
     ask_after(kit, url, lines, NULL, try);
 }
 
-struct object *answer_as(struct cache_kit *kit, struct try *try, const char *const *lines,
+struct object *answer_as(struct cache_kit *kit, struct asked *try, const char *const *lines,
                          size_t body, enum reason expected)
 {
     struct http_head response;
@@ -130,12 +130,13 @@ struct object *answer_as(struct cache_kit *kit, struct try *try, const char *con
     return object;
 }
 
-struct object *answer(struct cache_kit *kit, struct try *try, const char *const *lines, size_t body)
+struct object *answer(struct cache_kit *kit, struct asked *try, const char *const *lines,
+                      size_t body)
 {
     return answer_as(kit, try, lines, body, REASON_STORED);
 }
 
-void finish(struct cache_kit *kit, struct try *try, struct object *object, size_t body)
+void finish(struct cache_kit *kit, struct asked *try, struct object *object, size_t body)
 {
     char *bytes = xcalloc(1, body);
 
@@ -151,7 +152,7 @@ void finish(struct cache_kit *kit, struct try *try, struct object *object, size_
 void fetch(struct cache_kit *kit, const char *url, const char *const *request,
            const char *const *response, size_t body)
 {
-    struct try try;
+    struct asked try;
 
     ask(kit, url, request, &try);
     cr_assert_eq(try.result, CACHE_LEAD, "%s: got %d", url, try.result);
@@ -169,7 +170,7 @@ void fetch_numbered(struct cache_kit *kit, const char *url, int n)
 
 enum cache_result result_of(struct cache_kit *kit, const char *url, const char *const *request)
 {
-    struct try try;
+    struct asked try;
 
     ask(kit, url, request, &try);
     if (try.lookup.lead) {
@@ -184,7 +185,7 @@ enum cache_result result_of(struct cache_kit *kit, const char *url, const char *
 
 void expect_length(struct cache_kit *kit, enum cache_result result, int64_t length)
 {
-    struct try try;
+    struct asked try;
 
     ask(kit, "http://a/x", NULL, &try);
     cr_expect_eq(try.result, result);
@@ -196,7 +197,7 @@ void expect_length(struct cache_kit *kit, enum cache_result result, int64_t leng
     lookup_fini(&try.lookup);
 }
 
-void confirm(struct cache_kit *kit, struct try *try)
+void confirm(struct cache_kit *kit, struct asked *try)
 {
     struct object *stale = try->lookup.object;
 

@@ -30,8 +30,7 @@ void cache_kit_wake(void *kit);
 
 /* ---- a request ---- */
 
-struct
-try {
+struct asked {
     struct http_head request;
     struct policy_request policy;
     struct uri uri;
@@ -42,10 +41,10 @@ try {
 
 void add_lines(struct http_fields *fields, const char *const *lines);
 /* Looks up a GET; what is on disk only is waited for. */
-void ask(struct cache_kit *kit, const char *url, const char *const *lines, struct try *try);
+void ask(struct cache_kit *kit, const char *url, const char *const *lines, struct asked *try);
 /* The same for a request that has waited for this flight in vain. */
 void ask_after(struct cache_kit *kit, const char *url, const char *const *lines,
-               struct flight *failed, struct try *try);
+               struct flight *failed, struct asked *try);
 /* Asks, and says only how that ended. Whoever has to fetch gives up. */
 enum cache_result result_of(struct cache_kit *kit, const char *url, const char *const *request);
 /* http://a/x is found with this result and a body of this length. */
@@ -59,23 +58,23 @@ extern const char *const varies[];            /* the same, by Accept-Encoding */
 extern const char *const gzip[], *const br[]; /* requests that select variants of it */
 
 /* The head of a 200 to a try that leads. It is to be stored, or not for the reason `expected`. */
-struct object *answer_as(struct cache_kit *kit, struct try *try, const char *const *lines,
+struct object *answer_as(struct cache_kit *kit, struct asked *try, const char *const *lines,
                          size_t body, enum reason expected);
-struct object *answer(struct cache_kit *kit, struct try *try, const char *const *lines,
+struct object *answer(struct cache_kit *kit, struct asked *try, const char *const *lines,
                       size_t body);
 /* Its body, which ends the try. */
-void finish(struct cache_kit *kit, struct try *try, struct object *object, size_t body);
+void finish(struct cache_kit *kit, struct asked *try, struct object *object, size_t body);
 /* All of it: the request must be one that leads. */
 void fetch(struct cache_kit *kit, const char *url, const char *const *request,
            const char *const *response, size_t body);
 /* Fetches the variant number `n` of a URL, whose ETag is "n". */
 void fetch_numbered(struct cache_kit *kit, const char *url, int n);
 /* A 304 for what the try has found, which ends the try. */
-void confirm(struct cache_kit *kit, struct try *try);
+void confirm(struct cache_kit *kit, struct asked *try);
 
 /* A 206 under way. */
 struct part {
-    struct try try;
+    struct asked try;
     struct claim claim;
     struct object *piece;
     uint64_t length;

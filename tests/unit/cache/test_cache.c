@@ -24,7 +24,7 @@ Test(cache, what_was_committed_answers_at_once_and_until_it_is_stale)
 Test(cache, large_objects_answer_while_and_after_they_are_written)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
     struct object_reader reader;
     struct span span;
     uint64_t total = 0;
@@ -49,7 +49,7 @@ Test(cache, large_objects_answer_while_and_after_they_are_written)
 Test(cache, simultaneous_misses_share_one_flight)
 {
     struct cache_kit kit;
-    struct try leader, follower[10];
+    struct asked leader, follower[10];
     struct object *seen;
     struct failure failure;
 
@@ -74,7 +74,7 @@ Test(cache, simultaneous_misses_share_one_flight)
     cache_kit_close(&kit);
 }
 
-static void fail(struct cache_kit *kit, struct try *leader)
+static void fail(struct cache_kit *kit, struct asked *leader)
 {
     struct flight *flight = flight_ref(leader->lookup.member.flight);
 
@@ -85,7 +85,7 @@ static void fail(struct cache_kit *kit, struct try *leader)
 }
 
 /* Looks up again after the flight that it has followed has failed. */
-static void try_again(struct cache_kit *kit, struct try *try)
+static void try_again(struct cache_kit *kit, struct asked *try)
 {
     struct object *object;
     struct failure failure;
@@ -100,7 +100,7 @@ static void try_again(struct cache_kit *kit, struct try *try)
 Test(cache, all_who_waited_for_a_failed_flight_share_one_more)
 {
     struct cache_kit kit;
-    struct try leader, follower[4], stranger;
+    struct asked leader, follower[4], stranger;
     struct object *object;
     struct failure failure;
 
@@ -135,7 +135,7 @@ Test(cache, all_who_waited_for_a_failed_flight_share_one_more)
 Test(cache, what_a_later_flight_has_brought_is_not_had_from_there_but_looked_for)
 {
     struct cache_kit kit;
-    struct try leader, early, late;
+    struct asked leader, early, late;
 
     cache_kit_open(&kit, false);
     ask(&kit, "http://a/x", NULL, &leader);
@@ -154,7 +154,7 @@ Test(cache, what_a_later_flight_has_brought_is_not_had_from_there_but_looked_for
 Test(cache, an_unshareable_answer_leaves_a_pass_mark)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     cache_kit_open(&kit, false);
     ask(&kit, "http://a/x", NULL, &try);
@@ -170,7 +170,7 @@ Test(cache, an_unshareable_answer_leaves_a_pass_mark)
 Test(cache, the_fetch_side_hears_that_nobody_waits_any_more)
 {
     struct cache_kit kit;
-    struct try leader, follower;
+    struct asked leader, follower;
     struct cache_kit owner = {0};
 
     cache_kit_open(&kit, false);
@@ -194,7 +194,7 @@ Test(cache, rfc9111_5_2_1_7_only_if_cached_validates_nothing_in_the_background)
                                           "ETag: \"1\"", NULL};
     static const char *const only[] = {"Cache-Control: only-if-cached", NULL};
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     cache_kit_open(&kit, true);
     fetch(&kit, "http://a/x", NULL, lasting, 1000);
@@ -209,7 +209,7 @@ Test(cache, rfc9111_5_2_1_7_only_if_cached_validates_nothing_in_the_background)
 Test(cache, survives_reopening)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     cache_kit_open(&kit, true);
     fetch(&kit, "http://a/small", NULL, fresh, 100);

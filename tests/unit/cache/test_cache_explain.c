@@ -65,7 +65,7 @@ Test(cache_explain, an_explanation_names_flights_and_pass_marks)
 {
     struct explanation explanation;
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     cache_kit_open(&kit, false);
     ask(&kit, "http://a/x", NULL, &try);

@@ -23,7 +23,7 @@ Test(cache_invalidate, invalidation_forgets_every_variant_for_good)
 Test(cache_invalidate, a_flight_under_way_when_its_key_is_invalidated_is_not_kept)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     cache_kit_open(&kit, false);
     ask(&kit, "http://a/x", NULL, &try);
@@ -37,7 +37,7 @@ Test(cache_invalidate, a_flight_under_way_when_its_key_is_invalidated_is_not_kep
 Test(cache_invalidate, a_variants_flight_under_way_is_not_kept_either)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     for (int with_store = 0; with_store < 2; with_store++) {
         cache_kit_open(&kit, with_store);
@@ -57,7 +57,7 @@ Test(cache_invalidate, a_variants_flight_under_way_is_not_kept_either)
 Test(cache_invalidate, what_invalidates_other_urls_does_not_matter)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     cache_kit_open(&kit, true);
     ask(&kit, "http://a/x", NULL, &try);
@@ -76,7 +76,7 @@ Test(cache_invalidate, what_invalidates_other_urls_does_not_matter)
 Test(cache_invalidate, more_invalidations_than_are_remembered_count_as_ours)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     cache_kit_open(&kit, false);
     ask(&kit, "http://a/x", NULL, &try);
@@ -92,7 +92,7 @@ Test(cache_invalidate, more_invalidations_than_are_remembered_count_as_ours)
 }
 
 /* Another URL of the host that has the same guard. */
-static struct uri beside(struct cache_kit *kit, const struct try *try)
+static struct uri beside(struct cache_kit *kit, const struct asked *try)
 {
     struct uri other = try->uri;
     struct cache_key key;
@@ -108,7 +108,7 @@ static struct uri beside(struct cache_kit *kit, const struct try *try)
 Test(cache_invalidate, one_url_may_be_invalidated_however_often_while_another_is_fetched)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     cache_kit_open(&kit, false);
     ask(&kit, "http://a/x", NULL, &try);

@@ -40,7 +40,7 @@ Test(cache_late, a_store_that_comes_late_has_no_say_about_what_has_changed)
 Test(cache_late, what_was_under_way_when_the_store_came_takes_the_place_of_what_it_has)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     for (int renewed = 0; renewed < 2; renewed++) {
         cache_kit_open(&kit, true);

@@ -9,7 +9,7 @@ Test(cache_memory, what_the_store_has_comes_to_memory_at_its_second_use)
 {
     static const char *const wanted[] = {"store", "store", "memory", "memory"};
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     cache_kit_open(&kit, true);
     fetch(&kit, "http://a/x", NULL, fresh, 2000);
@@ -32,7 +32,7 @@ Test(cache_memory, what_the_store_has_comes_to_memory_at_its_second_use)
 Test(cache_memory, without_a_store_large_bodies_are_kept_while_there_is_room)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     cache_kit_open(&kit, false);
     fetch(&kit, "http://a/large", NULL, fresh, 5 << 20);
@@ -88,7 +88,7 @@ Test(cache_memory, memory_stays_under_its_limit)
 }
 
 /* Answers in chunks, so that only its end tells how long it is. */
-static struct object *answer_unmeasured(struct cache_kit *kit, struct try *try)
+static struct object *answer_unmeasured(struct cache_kit *kit, struct asked *try)
 {
     struct http_head response;
     struct freshness freshness;
@@ -119,7 +119,7 @@ Test(cache_memory, what_turns_out_too_large_is_not_kept)
 {
     static const size_t bodies[] = {1000, 1001};
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     for (int with_store = 0; with_store < 2; with_store++) {
         cache_kit_open(&kit, with_store);
@@ -151,7 +151,7 @@ Test(cache_memory, what_has_become_too_large_is_not_written_any_further)
     char *bytes = xcalloc(1, BITE);
     struct cache_stats stats;
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     cache_kit_open(&kit, true);
     cache_set_object_max(kit.cache, MOST);
@@ -177,7 +177,7 @@ Test(cache_memory, what_has_become_too_large_is_not_written_any_further)
 Test(cache_memory, how_large_what_is_kept_may_be_changes_while_it_runs)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     for (int with_store = 0; with_store < 2; with_store++) {
         cache_kit_open(&kit, with_store);

@@ -8,7 +8,7 @@
 /* Waits until what is on its way to the store is there, and the table has let go what is large. */
 static void await_store(struct cache_kit *kit, const char *url)
 {
-    struct try try = {.lookup.from_memory = true};
+    struct asked try = {.lookup.from_memory = true};
 
     for (int i = 0; i < 1000 && try.lookup.from_memory; i++) {
         usleep(10000);
@@ -22,7 +22,7 @@ static void await_store(struct cache_kit *kit, const char *url)
 /* A lookup of somebody for whom `useless` was of no use. */
 static enum cache_result again(struct cache_kit *kit, const char *url, struct object *useless)
 {
-    struct try try;
+    struct asked try;
 
     ask(kit, url, NULL, &try); /* for the request */
     lookup_fini(&try.lookup);
@@ -44,7 +44,7 @@ static enum cache_result again(struct cache_kit *kit, const char *url, struct ob
 Test(cache_parts, what_was_of_no_use_is_passed_over_but_not_what_came_after_it)
 {
     struct cache_kit kit;
-    struct try old;
+    struct asked old;
 
     cache_kit_open(&kit, true);
     fetch_part(&kit, "http://a/x", 1000, 3000000);
@@ -63,7 +63,7 @@ Test(cache_parts, what_was_of_no_use_is_passed_over_but_not_what_came_after_it)
 Test(cache_parts, who_reads_an_old_version_does_not_bring_it_back)
 {
     struct cache_kit kit;
-    struct try old, now;
+    struct asked old, now;
     struct claim claim;
 
     cache_kit_open(&kit, true);
@@ -90,7 +90,7 @@ Test(cache_parts, who_reads_an_old_version_does_not_bring_it_back)
 }
 
 /* A 304 for what is known in parts comes while the first of them is on its way. */
-static void renew_meanwhile(struct cache_kit *kit, const struct try *try, struct object *base)
+static void renew_meanwhile(struct cache_kit *kit, const struct asked *try, struct object *base)
 {
     struct waker nobody = {cache_kit_wake, kit};
     struct flight_member alone;
@@ -109,12 +109,12 @@ static void renew_meanwhile(struct cache_kit *kit, const struct try *try, struct
 
 /* A large response arrives as what is known in parts, with `meanwhile` before its last bytes. */
 static enum reason end_large(struct cache_kit *kit,
-                             void (*meanwhile)(struct cache_kit *, struct try *))
+                             void (*meanwhile)(struct cache_kit *, struct asked *))
 {
     enum { LEN = 3000000 };
     char *bytes = xcalloc(1, LEN / 2);
     struct claim claim;
-    struct try try;
+    struct asked try;
 
     ask(kit, "http://a/x", NULL, &try);
     struct object *object = answer(kit, &try, fresh, LEN);
@@ -132,13 +132,13 @@ static enum reason end_large(struct cache_kit *kit,
     return why;
 }
 
-static void change_nothing(struct cache_kit *kit, struct try *try)
+static void change_nothing(struct cache_kit *kit, struct asked *try)
 {
     (void)kit;
     (void)try;
 }
 
-static void invalidate_it(struct cache_kit *kit, struct try *try)
+static void invalidate_it(struct cache_kit *kit, struct asked *try)
 {
     cache_invalidate(kit->cache, &try->uri, SPAN("t"), &kit->arena);
 }
@@ -160,7 +160,7 @@ Test(cache_parts, what_is_renewed_while_it_arrives_is_kept)
     char *bytes = xcalloc(1, LEN / 2);
     struct claim claim;
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     cache_kit_open(&kit, true);
     ask(&kit, "http://a/x", NULL, &try);

@@ -116,14 +116,14 @@ Test(cache_purge, a_purge_takes_what_is_known_in_parts)
 Test(cache_purge, what_is_under_way_is_counted_and_not_kept)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     cache_kit_open(&kit, true);
     ask(&kit, "http://a/x", NULL, &try);
     struct object *object = answer(&kit, &try, fresh, 5);
     struct purge_found found = purge(&kit, "http://a/x");
     cr_expect(found.responses == 0 && found.fetches == 1);
-    struct try later;
+    struct asked later;
     ask(&kit, "http://a/x", NULL, &later);
     cr_expect_eq(later.result, CACHE_LEAD, "who comes later does not wait for it");
     finish(&kit, &try, object, 5);
@@ -144,7 +144,7 @@ static void purge_host(struct cache_kit *kit)
 Test(cache_purge, a_purged_scope_stays_so)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     for (int with_store = 0; with_store < 2; with_store++) {
         cache_kit_open(&kit, with_store);

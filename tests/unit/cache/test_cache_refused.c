@@ -50,7 +50,7 @@ Test(cache_refused, bases_do_not_wait_without_end_for_a_disk_that_does_not_answe
     static char key[STORE_KEY_MAX];
     struct store_put *put;
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
     struct jam jam;
     int err = 0;
 
@@ -76,7 +76,7 @@ Test(cache_refused, bases_do_not_wait_without_end_for_a_disk_that_does_not_answe
 Test(cache_refused, a_base_is_stored_when_its_first_variant_is_not)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
     struct jam jam;
 
     cache_kit_open(&kit, true);
@@ -110,7 +110,7 @@ static bool is_held(struct cache_kit *kit, const struct cache_key *key)
 Test(cache_refused, a_base_stays_in_memory_until_the_store_has_it)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
     struct jam jam;
 
     cache_kit_open(&kit, true);
@@ -149,7 +149,7 @@ static void fail_a_commit(struct cache_kit *kit)
 
 static int64_t length_of(struct cache_kit *kit, const char *url)
 {
-    struct try try;
+    struct asked try;
 
     ask(kit, url, NULL, &try);
     int64_t length = try.lookup.object ? try.lookup.object->body_len : -1;

@@ -6,7 +6,7 @@
 Test(cache_update, a_304_that_forbids_storing_forgets_what_it_confirmed)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
     struct object *seen;
     struct failure failure;
 
@@ -33,7 +33,7 @@ Test(cache_update, a_304_that_forbids_storing_forgets_what_it_confirmed)
 static void replace_before_304(struct cache_kit *kit, const char *const *first,
                                const char *const *second, int seconds)
 {
-    struct try try;
+    struct asked try;
     struct flight_member alone;
     struct waker nobody = {cache_kit_wake, kit};
 
@@ -79,7 +79,7 @@ static enum reason finish_late(struct cache_kit *kit, int seconds)
 {
     struct flight_member alone;
     struct waker nobody = {cache_kit_wake, kit};
-    struct try try;
+    struct asked try;
 
     ask(kit, "http://a/x", NULL, &try);
     struct flight *late = cache_private_flight(&alone, NULL, &try.lookup.key, nobody);
@@ -119,7 +119,7 @@ Test(cache_update, a_late_response_does_not_replace_a_newer_one)
 Test(cache_update, a_304_renews_what_is_stored)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     for (int with_store = 0; with_store < 2; with_store++) {
         cache_kit_open(&kit, with_store);
@@ -142,7 +142,7 @@ Test(cache_update, a_304_renews_what_is_stored)
 Test(cache_update, a_304_renews_what_has_gone_from_memory_to_the_store_meanwhile)
 {
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     cache_kit_open(&kit, true);
     fetch(&kit, "http://a/x", NULL, fresh, RAM_OBJECT_MAX + 1);
@@ -167,7 +167,7 @@ static uint64_t commits(struct cache_kit *kit)
 static uint64_t commits_of_304(struct cache_kit *kit, const char *url, int64_t later)
 {
     uint64_t before = commits(kit);
-    struct try try;
+    struct asked try;
 
     kit->now += later;
     ask(kit, url, NULL, &try);
@@ -177,7 +177,7 @@ static uint64_t commits_of_304(struct cache_kit *kit, const char *url, int64_t l
 
 static int64_t confirmed_at(struct cache_kit *kit, const char *url)
 {
-    struct try try;
+    struct asked try;
 
     ask(kit, url, NULL, &try);
     cr_assert_not_null(try.lookup.object);
@@ -191,7 +191,7 @@ Test(cache_update, a_304_that_only_confirms_what_is_always_validated_is_written_
 {
     static const char *const always[] = {"Cache-Control: no-cache", "ETag: \"1\"", NULL};
     struct cache_kit kit;
-    struct try try;
+    struct asked try;
 
     cache_kit_open(&kit, true);
     fetch(&kit, "http://a/x", NULL, always, 2000);

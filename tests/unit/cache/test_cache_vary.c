@@ -23,7 +23,7 @@ Test(cache_vary, variants_are_kept_side_by_side)
 Test(cache_vary, the_first_variant_is_shared_while_its_body_arrives)
 {
     struct cache_kit kit;
-    struct try first, same, other;
+    struct asked first, same, other;
     struct failure failure;
     struct object *shared;
 
@@ -64,7 +64,7 @@ static const char *const foo_other[] = {"Foo: other", NULL};
 
 static size_t offered(struct cache_kit *kit, const char *url, struct span *first, struct span *last)
 {
-    struct try try;
+    struct asked try;
     size_t count;
 
     ask(kit, url, foo_other, &try);
