@@ -72,13 +72,14 @@ static void screen_open(struct screen *screen)
     put("\x1b[?1049h\x1b[?25l"); /* switches to the alternate screen and hides the cursor */
 }
 
+/* Whoever sees the screen go has the terminal as it was. */
 static void screen_close(struct screen *screen)
 {
-    put("\x1b[?25h\x1b[?1049l");
-    fflush(stdout);
     if (screen->raw) {
         tcsetattr(STDIN_FILENO, TCSANOW, &screen->before);
     }
+    put("\x1b[?25h\x1b[?1049l");
+    fflush(stdout);
 }
 
 /* Ctrl-Z: the shell gets its terminal back as it was, and `fg` brings the screen again. */
