@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/sandbox.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -45,6 +46,16 @@ static sigset_t not_for_it(void)
     }
     return mask;
 }
+
+#ifdef __SANITIZE_THREAD__
+/* The sanitizer of GCC 12 makes a place for a thread's signals when the thread waits for the first
+ * time, and loses a signal that comes in that moment: so the main thread waits before it has
+ * handlers. The other threads get no signals. */
+static __attribute__((constructor)) void wait_first(void)
+{
+    poll(NULL, 0, 0);
+}
+#endif
 
 int thread_queue_work(uv_loop_t *loop, uv_work_t *work, uv_work_cb call, uv_after_work_cb done)
 {

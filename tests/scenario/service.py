@@ -18,7 +18,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import larder  # noqa: E402
 
 PATIENCE = 60
-TSAN = b"libtsan" in (pathlib.Path(sys.argv[1]) / "dnsredir/larder-dns").read_bytes()
 QUERY = struct.pack(">HHHHHH", 7, 0, 1, 0, 0, 0) + b"\3www\2ex\4test\0" + struct.pack(">HH", 1, 1)
 ZONE = """
 listen: ["127.0.0.1:{port}"]
@@ -72,10 +71,6 @@ class Service:
             ["bash", "-c", shell, "service", *self.command], env=environment, stderr=self.log,
             preexec_fn=place, pass_fds=[target for _, target in moves])
         self.await_message("READY=1")
-        if TSAN:
-            # The sanitizer of GCC 12 makes a place for a thread's signals when the thread waits for
-            # the first time, and loses a signal that comes in that moment.
-            self.await_message("WATCHDOG=1")
 
     def await_message(self, message):
         while self.heard.recv(4096).decode() != message:
