@@ -62,6 +62,9 @@ enum h1_role { H1_SERVER, H1_CLIENT, H1_TUNNEL };
 
 /* Most bytes of an unwanted request body that are drained so that the connection can persist. */
 #define H1_DRAIN_MAX 65536
+/* Most requests that one run of the pump begins. Who pipelines more keeps nobody waiting: others
+ * have their turn before the next run. */
+#define H1_RUN_REQUESTS 64
 /* How long a closing connection waits for the peer to read the response. */
 #define H1_LINGER_MS 2000
 /* While draining kindly: how long to wait for a first request, and for one on a kept connection.
@@ -116,7 +119,8 @@ struct h1 {
     uint64_t since; /* when the connection's present wait began */
     enum h1_role role;
     enum h1_state state;
-    size_t left; /* bytes that the transport queued when the last turn had ended */
+    size_t left;    /* bytes that the transport queued when the last turn had ended */
+    unsigned begun; /* requests, in this run of the pump */
     bool is_pumping;
     bool is_kicked;       /* the pump is to run again */
     bool is_eof : 1;      /* the peer has closed its direction */

@@ -92,6 +92,16 @@ static bool wait_for_head(struct h1 *h1)
     return end_of_requests(h1);
 }
 
+/* Has this run of the pump begun enough requests? The next one goes on. */
+static bool has_run_enough(struct h1 *h1)
+{
+    if (h1->begun < H1_RUN_REQUESTS) {
+        return false;
+    }
+    h1->is_kicked = true;
+    return true;
+}
+
 static bool begin_request(struct h1 *h1)
 {
     if (h1->is_draining) {
@@ -101,7 +111,7 @@ static bool begin_request(struct h1 *h1)
     if (h1->rest.len == 0) {
         return end_of_requests(h1);
     }
-    if (!can_answer(h1) || is_preface(h1)) {
+    if (has_run_enough(h1) || !can_answer(h1) || is_preface(h1)) {
         return false;
     }
     struct arena *arena = loop_arena(h1->loop);
@@ -114,6 +124,7 @@ static bool begin_request(struct h1 *h1)
         h1->scan = (struct h1_scan){0};
         h1->is_young = h1->is_fresh = false;
         h1->is_draining |= h1->is_last;
+        h1->begun++;
         use(h1, used);
         open_request(h1, &head, used);
     }

@@ -131,6 +131,7 @@ void h1_enter(struct h1 *h1)
     CHECK(buf_len(loop_out(h1->loop)) == 0);
     h1->is_pumping = true;
     h1->is_kicked = false;
+    h1->begun = 0;
     h1->rest = buf_span(&h1->in);
     if (h1->turn && h1->transport) {
         h1_release_held(h1->turn);
@@ -165,7 +166,7 @@ static bool wants_input(const struct h1 *h1)
         return true;
     }
     if (!turn) {
-        return buf_len(&h1->in) == 0 || transport_queued(h1->transport) == 0;
+        return buf_len(&h1->in) == 0 || (!h1->is_kicked && transport_queued(h1->transport) == 0);
     }
     switch (turn->in) {
     case H1_IN_HEAD:

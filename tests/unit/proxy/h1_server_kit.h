@@ -9,7 +9,7 @@
 #include "tests/lib/owner.h"
 #include "tests/lib/peer.h"
 
-enum { REQUESTS_MAX = 32, LARGE = 10 << 20 };
+enum { REQUESTS_MAX = 320, LARGE = 10 << 20 };
 
 extern struct loop *loop;
 extern struct peer peer; /* the client */

@@ -40,6 +40,29 @@ Test(h1_server, rfc9112_9_3_2_pipelined_requests_are_answered_in_one_write)
     buf_fini(&all);
 }
 
+Test(h1_server, who_pipelines_many_requests_lets_others_have_their_turn)
+{
+    enum { MANY = 300, A_TURN = 2 * 64 };
+    struct buf all = BUF_INIT;
+    size_t before = 0;
+
+    serve_hello(false);
+    for (int i = 0; i < MANY; i++) {
+        buf_append(&all, SPAN("GET /a HTTP/1.1\r\nHost: x\r\n\r\n"));
+    }
+    buf_append(&all, SPAN("GET /b HT"));
+    peer_send(&peer, buf_span(&all));
+    while (request_count < MANY) {
+        loop_turn(loop);
+        cr_assert_leq(request_count - before, A_TURN);
+        before = request_count;
+    }
+    peer_say(&peer, "TP/1.1\r\nHost: x\r\n\r\n");
+    cr_expect(peer_hears_bytes(&peer, (MANY + 1) * (sizeof(hello) - 1)));
+    cr_expect_eq(peer_count(&peer, hello), MANY + 1);
+    buf_fini(&all);
+}
+
 static const char two_requests[] =
     "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     "5\r\nabcde\r\n3;x=y\r\nfgh\r\n0\r\nTrailer: t\r\n\r\n"
