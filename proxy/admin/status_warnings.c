@@ -187,7 +187,38 @@ static bool is_down(const json_t *replica, const char **name, const char **reaso
     return *name && state && strcmp(state, "down") == 0;
 }
 
+static const char *remedy_of_down(size_t down, size_t all)
+{
+    if (down == all) {
+        return "No other replica is up, so clients are sent there nevertheless. `larderctl dns` "
+               "shows "
+               "since when and why each is down.";
+    }
+    if (down == 1) {
+        return "Clients are sent to the other replicas. `larderctl dns` shows since when it is "
+               "down; "
+               "`larderctl drain` keeps it out of service when it comes back.";
+    }
+    return "Clients are sent to the other replicas. `larderctl dns` shows for each since when and "
+           "why "
+           "it is down.";
+}
+
 /* One warning for all of them: a network that fails takes many replicas along. */
+static void warn_of_down(struct findings *findings, size_t down, size_t all, struct span names,
+                         const char *why)
+{
+    const char *severity = down == all ? "error" : "warning", *remedy = remedy_of_down(down, all);
+
+    if (down == 1) {
+        warn(findings, severity, remedy, "The replica %.*s is down%s%.200s.", SPAN_ARGS(names),
+             why ? ": " : "", why ? why : "");
+    } else {
+        warn(findings, severity, remedy, "%zu of %zu replicas are down: %.*s.", down, all,
+             SPAN_ARGS(names));
+    }
+}
+
 static void look_at_replicas(struct findings *findings, const json_t *replicas)
 {
     struct buf names = BUF_INIT;
@@ -205,19 +236,11 @@ static void look_at_replicas(struct findings *findings, const json_t *replicas)
             buf_printf(&names, "%s%.100s", buf_len(&names) ? ", " : "", name);
         }
     }
-    if (down == 1) {
-        WARN("Clients are sent to the other replicas. `larderctl dns` shows since when it is down; "
-             "`larderctl drain` keeps it out of service when it comes back.",
-             "The replica %.*s is down%s%.200s.", SPAN_ARGS(buf_span(&names)), why ? ": " : "",
-             why ? why : "");
-    } else if (down > 1) {
-        if (down > NAMED) {
-            buf_printf(&names, " and %zu more", down - NAMED);
-        }
-        WARN("Clients are sent to the other replicas. `larderctl dns` shows for each since when "
-             "and why it is down.",
-             "%zu of %zu replicas are down: %.*s.", down, json_array_size(replicas),
-             SPAN_ARGS(buf_span(&names)));
+    if (down > NAMED) {
+        buf_printf(&names, " and %zu more", down - NAMED);
+    }
+    if (down > 0) {
+        warn_of_down(findings, down, json_array_size(replicas), buf_span(&names), why);
     }
     buf_fini(&names);
 }

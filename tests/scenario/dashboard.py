@@ -234,6 +234,10 @@ def look_at_warnings_of_replicas():
         {"name": f"r{n}", "state": "down" if n < 5 else "up"} for n in range(7)]})
     await_that(lambda: told("5 of 7 replicas are down: r0, r1, r2 and 2 more."), "many are one warning")
     check(not told("The replica"), "and not one each")
+    Redirector.answer = (200, {"replicas": [{"name": f"r{n}", "state": "down"} for n in range(2)]})
+    await_that(lambda: told("2 of 2 replicas are down: r0, r1."), "all are down")
+    worst = [one for one in ask_json("/warnings")["warnings"] if "of 2 replicas" in one["what"]][0]
+    check(worst["severity"] == "error" and worst["remedy"].startswith("No other replica is up"), f"{worst}")
     Redirector.answer = (500, {})
     await_that(lambda: told("does not respond"), "the redirector fails")
     Redirector.answer = (200, up)
