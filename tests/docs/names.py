@@ -7,8 +7,10 @@
 - Metrics are in docs/metrics.md, which is held to what the daemons tell.
 - Directives in dotted form (`timeouts.drain`) are in docs/configuration.md, which is made from the tables.
 - Fields of the access log are known to larder-proxy.
+- Log files in the folders of the services are rotated by the packaged logrotate configurations.
 - No help text is wider than a terminal of 100 columns.
 """
+import fnmatch
 import pathlib
 import re
 import subprocess
@@ -124,6 +126,20 @@ def check_log_fields():
             faults.append(f"logs.md: {done.stderr.strip()}")
 
 
+def check_rotation():
+    """Whoever copies an example must not fill the disk."""
+    rotated = [pattern for file in (ROOT / "deploy").glob("*.logrotate")
+               for pattern in file.read_text().partition("{")[0].split()]
+    samples = [*(ROOT / "deploy").glob("**/*.yaml"), *PAGES]
+    named = {(page.name, path) for page in samples
+             for path in re.findall(r"/var/log/larder(?:-dns)?/[\w.*-]+", page.read_text())}
+    if len(named) < 5:
+        faults.append(f"only {len(named)} log files found")
+    for where, path in sorted(named):
+        if not any(fnmatch.fnmatch(path, pattern) for pattern in rotated):
+            faults.append(f"{where}: logrotate does not rotate {path}")
+
+
 def check_width(helps):
     for name, text in helps.items():
         for line in text.splitlines():
@@ -140,6 +156,7 @@ def main():
     check_metrics()
     check_directives()
     check_log_fields()
+    check_rotation()
     check_width(helps)
     for fault in faults:
         print("FAIL", fault)
