@@ -30,7 +30,7 @@ const columns = [
 function reasonOf(row) {
   const kept = row.store_reason;
   return kept && kept !== "stored" && kept !== "validated" && kept !== row.reason
-    ? `${row.reason}, not kept: ${kept}` : row.reason;
+    ? `${row.reason}, not stored: ${kept}` : row.reason;
 }
 
 function opener(row) {
@@ -119,7 +119,7 @@ export function begin() {
   $("recent-pause").addEventListener("click", () => {
     paused = !paused;
     $("recent-pause").setAttribute("aria-pressed", String(paused));
-    $("recent-pause").textContent = paused ? "Go on" : "Pause";
+    $("recent-pause").textContent = paused ? "Resume" : "Pause";
   });
 }
 

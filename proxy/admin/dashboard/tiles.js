@@ -59,9 +59,9 @@ const window_ = { 1: "10 min", 10: "2 h", 120: "24 h" };
 
 const parts = [
   ["from the cache", "--hit", (s) => s("hit_bytes")],
-  ["fetched, kept or new", "--miss", (s) =>
+  ["from origins", "--miss", (s) =>
     Math.max(0, s("bytes") - s("hit_bytes") - s("tunnel_bytes") - s("unsaved_bytes"))],
-  ["could not be kept", "--unsaved", (s) => s("unsaved_bytes")],
+  ["from origins, could not be stored", "--unsaved", (s) => s("unsaved_bytes")],
   ["through tunnels", "--tunnel", (s) => s("tunnel_bytes")],
 ];
 
