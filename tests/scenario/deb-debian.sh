@@ -43,7 +43,7 @@ check "units are right" inside systemd-analyze verify --man=no /lib/systemd/syst
 check "what they start and document is there" inside sh -c 'cd /lib/systemd/system
     sed -n "s/^Exec[A-Za-z]*=\([^ ]*\).*/\1/p; s/^Documentation=.*file:\([^ ]*\).*/\1/p" larder-*.service | xargs ls'
 check "what stands beside the programs" inside sh -c \
-    'cd /usr/share && ls larder-proxy/prometheus/larder.rules.yml larder-proxy/grafana/larder-proxy.json \
+    'cd /usr/share && ls larder-proxy/prometheus/larder.rules.yml larder-proxy/grafana/larder-proxy.json larder-proxy/grafana/larder-dns.json \
      doc/larder-proxy/README.md doc/larder-proxy/docs/configuration.md doc/larder-dns/docs/dns.md \
      doc/larder-proxy/examples/proxy.yaml doc/larder-dns/examples/dns.yaml doc/larder-tools/copyright'
 check "conffiles" inside sh -c 'for file in apparmor.d/usr.sbin.larder-proxy larder/proxy.yaml logrotate.d/larder-proxy \

@@ -4,8 +4,8 @@
 A proxy with a store and some traffic tells its metrics, and a redirector with all it can have. Each family
 has one help text and one type, and its samples follow; names end as Prometheus wants them. docs/metrics.md
 has exactly these families (--write makes its tables anew), and every name in deploy/prometheus and deploy/grafana
-is one of them, with labels there are. The board has what Grafana needs to import it, and no two panels lie on one
-another. Where promtool is installed it has no complaint, of expressions of the board neither.
+is one of them, with labels there are. Each board has what Grafana needs to import it, and no two of its panels lie on
+one another. Where promtool is installed it has no complaint, of expressions of the boards neither.
 """
 import json
 import pathlib
@@ -161,7 +161,7 @@ def beside_each_other(panels):
 
 def as_rules(board, path):
     """For promtool: its expressions as rules that record them."""
-    lines = ["groups:", "  - name: board", "    rules:"]
+    lines = ["groups:", f"  - name: {board['uid']}", "    rules:"]
     for number, (_, expression) in enumerate(asks(board)):
         plain = re.sub(r"\$__(rate_interval|range)", "1m", expression).replace("$instance", "x")
         lines += [f"      - record: board:{number}", f"        expr: {json.dumps(plain)}"]
@@ -172,16 +172,18 @@ def as_rules(board, path):
 def deployed(found, folder):
     rules = ROOT / "deploy" / "prometheus" / "larder.rules.yml"
     expressions = re.findall(r"expr: (?:>-\n((?:          .*\n)+)|(.*)\n)", rules.read_text())
-    check(len(expressions) >= 10, "the rules are found")
+    check(len(expressions) >= 20, "the rules are found")
     for expression in expressions:
         exists(found, rules.name, "".join(expression))
-    board = json.loads((ROOT / "deploy" / "grafana" / "larder-proxy.json").read_text())
-    check(len(board["panels"]) >= 10, "panels")
-    importable(board)
-    for where, expression in asks(board):
-        check(names_in(expression), f"{where}: {expression}")
-        exists(found, where, expression)
-    return [rules, as_rules(board, folder / "board.yml")]
+    boards = [json.loads(file.read_text()) for file in sorted((ROOT / "deploy" / "grafana").glob("*.json"))]
+    check([board["uid"] for board in boards] == ["larder-dns", "larder-proxy"], "one board for each daemon")
+    for board in boards:
+        check(len(board["panels"]) >= 10, "panels")
+        importable(board)
+        for where, expression in asks(board):
+            check(names_in(expression), f"{where}: {expression}")
+            exists(found, where, expression)
+    return [rules, *(as_rules(board, folder / f"{board['uid']}.yml") for board in boards)]
 
 
 def by_promtool(text, rules):
