@@ -63,7 +63,7 @@ static const struct text texts[REASON_COUNT] = {
         "a single range requested while the URL has a pass mark is passed on and not stored",
         "Nothing: the next response is stored if it may be shared."},
     [REASON_CONDITIONAL] = {"RFC 9111 4.3.2",
-        "only the origin can evaluate If-Match and If-Unmodified-Since",
+        "If-Match is for the origin to evaluate, and so is an If-Unmodified-Since that does not hold",
         "To read, use If-None-Match or If-Modified-Since."},
     [REASON_AUTHORIZATION] = {"RFC 9111 3.5",
         "a response to a request with Authorization is shared only if it has public, s-maxage or must-revalidate",

@@ -97,3 +97,18 @@ Test(hours, the_minute_of_the_week_is_local)
     cr_expect_eq(hours_minute(3 * 86400 + 22 * 3600), at(MON, 0, 0));
     cr_expect_eq(hours_minute(3 * 86400 + 22 * 3600 - 1), at(SUN, 23, 59));
 }
+
+/* The clock on the wall counts: one hour is skipped in spring, one comes twice in autumn. */
+Test(hours, clocks_that_change)
+{
+    enum { SPRING = 1774746000, AUTUMN = 1792890000 }; /* 01:00 UTC, 2026-03-29 and 2026-10-25 */
+
+    cr_assert_eq(setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1), 0);
+    tzset();
+    cr_expect_eq(hours_minute(SPRING - 1), at(SUN, 1, 59));
+    cr_expect_eq(hours_minute(SPRING), at(SUN, 3, 0));
+    cr_expect_eq(hours_minute(AUTUMN - 3600), at(SUN, 2, 0));
+    cr_expect_eq(hours_minute(AUTUMN - 1), at(SUN, 2, 59));
+    cr_expect_eq(hours_minute(AUTUMN), at(SUN, 2, 0));
+    cr_expect_eq(hours_minute(AUTUMN + 3600), at(SUN, 3, 0));
+}
