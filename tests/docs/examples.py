@@ -3,7 +3,8 @@
 
 Every block marked yaml in README.md and docs/*.md goes through --check of the daemon it is for: larder-dns,
 if one of its own directives stands in it. Files that it names are there, made up, in a folder that stands for
-/etc/larder, and for /var/log/larder. Links between pages and to headings in them lead somewhere.
+/etc/larder, and for /var/log/larder. Links between pages and to headings in them lead
+somewhere, and every table has a head.
 """
 import pathlib
 import re
@@ -76,6 +77,16 @@ def broken_links(page, text):
             yield f"FAIL {page.name}: there is no heading {target}"
 
 
+def headless_tables(page, text):
+    """An empty line inside a table makes text of what is below it."""
+    plain = re.sub(r"^```.*?^```$", lambda code: "\n" * code[0].count("\n"), text, flags=re.MULTILINE | re.DOTALL)
+    lines = ["", *plain.splitlines()]
+    for number, (above, line, below) in enumerate(zip(lines, lines[1:], lines[2:]), 1):
+        if line.lstrip().startswith("|") and not above.lstrip().startswith("|") \
+                and not re.fullmatch(r"\s*\|[-:| ]+\|", below):
+            yield f"FAIL {page.name}:{number}: a table without a head"
+
+
 def main():
     root, proxy, dns = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     found, blocks = [], 0
@@ -87,6 +98,7 @@ def main():
             blocks += len(BLOCK.findall(text))
             found += faults(page.name, text, folder, (proxy, dns))
             found += broken_links(page, text)
+            found += headless_tables(page, text)
     print("\n".join(found))
     print(f"{blocks} examples, {len(found)} faults")
     return 1 if found or blocks < 20 else 0
