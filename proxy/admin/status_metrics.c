@@ -2,6 +2,7 @@
 #include "proxy/client/tail.h"
 #include "proxy/roundtrips.h"
 #include "proxy/admin/status_parts.h"
+#include "proxy/tls_set.h"
 
 static void gauge(struct buf *out, const char *name, const char *help, uint64_t value)
 {
@@ -119,6 +120,29 @@ static void memory_metrics(struct buf *out, const struct cache_stats *stats)
     }
 }
 
+/* A sample for each listener with TLS; no family without one. */
+static void certificate_metrics(const struct settings *settings, struct buf *out)
+{
+    static const char name[] = "certificate_expires_seconds";
+    bool any = false;
+
+    for (size_t i = 0; i < settings->listen_count; i++) {
+        const char *listener = settings->listen[i].at.text, *file;
+        const struct tls_context *context = tls_set_listener(settings, listener);
+        int64_t end = context ? tls_context_expires(context, &file) : INT64_MAX;
+        if (end == INT64_MAX) {
+            continue;
+        }
+        if (!any) {
+            metrics_head(out, "larder_", name, METRIC_GAUGE,
+                         "When the first certificate of the listener expires, in Unix time");
+            any = true;
+        }
+        metrics_sample(out, "larder_", name, METRIC_GAUGE, "listener", span_str(listener),
+                       end > 0 ? (uint64_t)end : 0);
+    }
+}
+
 int status_metrics(const struct status_query *query, struct buf *out)
 {
     struct server *server = query->server;
@@ -139,6 +163,7 @@ int status_metrics(const struct status_query *query, struct buf *out)
     gauge(out, "client_networks", "Client networks with a known round-trip time",
           roundtrips_count(server_roundtrips(server)));
     counter(out, "reloads", "Successful reloads", server_reloads(server));
+    certificate_metrics(server_settings(server), out);
     status_access_metrics(server, out);
     status_mirror_metrics(server, out);
     counter(out, "reloads_refused", "Reloads refused because of errors",

@@ -19,6 +19,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
+import certs  # noqa: E402
 import larder  # noqa: E402
 import raw  # noqa: E402
 
@@ -229,8 +230,12 @@ def main():
     larder.need(f"{build}/dnsredir/larder-dns")
     origin = raw.Origin(serve)
     with tempfile.TemporaryDirectory(prefix="larder-metrics.") as directory:
+        made = certs.Certs(directory)
+        made.sign("proxy", "DNS:proxy.test", days=20)
         proxy = larder.Proxy(f"{build}/proxy/larder-proxy", f"{directory}/store", "--set",
-                             f"mirrors=[{{path: /m/, origin: '{origin.base}'}}]")
+                             f"mirrors=[{{path: /m/, origin: '{origin.base}'}}]",
+                             "--listen-tls", f"127.0.0.1:{larder.free_port()}",
+                             "--certificate", made.path("proxy.pem"), "--key", made.path("proxy.key"))
         proxy.start()
         client = larder.Client(proxy.port)
         for path in ("a", "a", "b"):
@@ -245,6 +250,8 @@ def main():
         check('larder_mirror_hits_total{mirror="/m/"} 2\n' in text, "two of three were hits")
         sent = re.search(r'larder_mirror_sent_bytes_total\{mirror="/m/"\} (\d+)', text)
         check(sent and int(sent[1]) >= 6, "and their bytes")
+        expires = re.search(r"larder_certificate_expires_seconds\{listener=\"127.0.0.1:\d+\"\} (\d+)\n", text)
+        check(expires and 19 < (int(expires[1]) - time.time()) / 86400 <= 20, f"in 20 days: {expires}")
         check(proxy.stop(), "it did not leave by itself")
         of_dns = of_redirector(build, directory)
         found, dns = families(text), families(of_dns)
