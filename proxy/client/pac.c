@@ -236,6 +236,9 @@ static const struct advice advices[] = {
      "<li>Settings, General, Network Settings, Settings: <b>Automatic proxy configuration URL</b>, "
      "with <code>$U</code>.<li>Or Manual: HTTP proxy <code>$H</code>, port <code>$P</code>, and "
      "tick \"Also use this proxy for HTTPS\"."},
+    {"Chrome, Edge and Chromium",
+     "<li>They use the settings of the system, above.<li>On Linux without GNOME or KDE, in a "
+     "terminal: <pre>chromium --proxy-pac-url=$U</pre>"},
     {"apt (Debian, Ubuntu)", "<li>As root: <pre>echo 'Acquire::http::Proxy \"$S://$H:$P\";' "
                              ">/etc/apt/apt.conf.d/01proxy</pre>"},
     {"Programs in a terminal",

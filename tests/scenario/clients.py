@@ -90,7 +90,7 @@ def configured(directory, proxy):
     check(status == 200 and "text/html" in head and "p1.example.net" in page and
           f"http://127.0.0.1:{proxy.port}/proxy.pac" in page and "Acquire::http::Proxy" in page,
           page[:500])
-    check(page.count("<details>") == page.count("</details>") == 9, "nine systems")
+    check(page.count("<details>") == page.count("</details>") == 10, "ten systems and programs")
     check(get(proxy.port, "/proxy.pac", "site.example")[2] != script, "a site is a site")
 
 
