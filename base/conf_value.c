@@ -323,9 +323,11 @@ static int bad_scalar(struct conf *conf, const struct conf_directive *row,
     conf_expected(row, &expected);
     conf_range(row, &expected);
     bool secret = row->flags & CONF_SECRET;
-    conf_report(conf, &node->where, "\"%s\" %s %s%.80s%s%s%s; expected %.*s%s%s%s",
-                node->said ? node->said : row->name,
-                err == ERR_TOO_LARGE ? "is out of range with" : "cannot be", secret ? "" : "\"",
+    if (err == ERR_TOO_LARGE && !what) {
+        what = "it is out of range";
+    }
+    conf_report(conf, &node->where, "\"%s\" cannot be %s%.80s%s%s%s; expected %.*s%s%s%s",
+                node->said ? node->said : row->name, secret ? "" : "\"",
                 secret ? "what is written" : node->text, secret ? "" : "\"", what ? ": " : "",
                 what ? what : "", SPAN_ARGS(buf_span(&expected)), CONF_HINT(closest, ""));
     buf_fini(&expected);

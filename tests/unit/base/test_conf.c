@@ -215,15 +215,15 @@ Test(conf, errors_are_exact)
          "f:3:8: \"quick\" cannot be \"x\"; expected yes or no\n"},
         {"limits:\n  connect: 3x\n", "f:2:12: \"connect\" cannot be \"3x\"; expected a duration "
                                      "such as 250ms, 30s or 7d from 1ms to 5min\n"},
-        {"limits: {connect: 6min}\n", "f:1:19: \"connect\" is out of range with \"6min\"; "
+        {"limits: {connect: 6min}\n", "f:1:19: \"connect\" cannot be \"6min\": it is out of range; "
                                       "expected a duration such as 250ms, 30s or 7d from 1ms to "
                                       "5min\n"},
         {"limits: {size: 99999999999999999999}\n",
          "f:1:16: \"size\" cannot be \"99999999999999999999\"; expected a size such as 64KiB or "
          "10GiB from 4KiB to 1TiB\n"},
-        {"limits: {size: 99999999TiB}\n",
-         "f:1:16: \"size\" is out of range with \"99999999TiB\"; expected a size such as 64KiB "
-         "or 10GiB from 4KiB to 1TiB\n"},
+        {"limits: {size: 99999999TiB}\n", "f:1:16: \"size\" cannot be \"99999999TiB\": it is out "
+                                          "of range; expected a size such as 64KiB "
+                                          "or 10GiB from 4KiB to 1TiB\n"},
         {"limits: 5\n", "f:1:9: \"limits\" is a single value; expected a map with size, connect, "
                         "ttl, share\n"},
         {"name: [a]\n", "f:1:7: \"name\" is a list; expected a text of at most 16 bytes\n"},
@@ -236,13 +236,15 @@ Test(conf, errors_are_exact)
          "expected a prefix such as 10.0.0.0/8 or 2001:db8::/32\n"},
         {"origins:\n  - weight: 2\n", "f:2:5: \"name\" is missing; expected a text\n"},
         {"origins:\n  - {name: a, weight: 65536}\n",
-         "f:2:23: \"weight\" is out of range with \"65536\"; expected a whole number from 1 "
+         "f:2:23: \"weight\" cannot be \"65536\": it is out of range; expected a whole number from "
+         "1 "
          "to 65535\n"},
         {"origins: [{name: a, location: [1]}]\n",
          "f:1:31: 1 numbers; expected latitude and longitude\n"},
         {"origins: [larder]\n", "f:1:11: the same as the server's name; expected another\n"},
         {"origins: [{name: a, location: [1, 181]}]\n",
-         "f:1:35: \"location\" is out of range with \"181\"; expected a number such as 50.11 from "
+         "f:1:35: \"location\" cannot be \"181\": it is out of range; expected a number such as "
+         "50.11 from "
          "-180 to 180\n"},
         {"tls: {}\n", "f:1:6: \"certificate\" is missing; expected a path\n"},
         {"quota: 5\n",
@@ -385,10 +387,12 @@ Test(conf, secrets_are_not_shown)
          "  - \"(not shown)\"  # f:2\n",
          ""},
         {"name: hush-hush\nports: 7\n", NULL,
-         "f:1:7: \"name\" is out of range with what is written; expected a text of at most 8 "
+         "f:1:7: \"name\" cannot be what is written: it is out of range; expected a text of at "
+         "most 8 "
          "bytes\n"},
         {"ports: 77\n", NULL,
-         "f:1:8: \"ports\" is out of range with what is written; expected a whole number of at "
+         "f:1:8: \"ports\" cannot be what is written: it is out of range; expected a whole number "
+         "of at "
          "most 9\n"},
     };
 
