@@ -40,9 +40,10 @@ static bool tell_modes(struct squid *squid, const struct squid_line *line, const
 
     for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
         if (squid_has(line, 2, modes[i])) {
-            squid_lose(squid, line,
-                       "%s: there is no interception; clients are told of the proxy (PAC, WPAD)%s",
-                       modes[i], rest);
+            squid_lose(
+                squid, line,
+                "%s: Larder does not intercept; clients have to be told of the proxy (PAC, WPAD)%s",
+                modes[i], rest);
             plain = false;
         }
     }
@@ -63,7 +64,7 @@ static void on_http_port(struct squid *squid, const struct squid_line *line)
     struct buf item = BUF_INIT;
 
     if (put_address(squid, line, &item)) {
-        tell_modes(squid, line, "; the port is there for those who are");
+        tell_modes(squid, line, "; the port is kept for those that are");
         buf_printf(&squid->listen, "  - %.*s", SPAN_ARGS(buf_span(&item)));
         squid_origin(line, &squid->listen);
         note_accelerator(squid, line);

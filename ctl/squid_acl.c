@@ -109,7 +109,7 @@ static void put_host(struct adding *adding, struct span value)
     if (host_item(value, &mark, &name)) {
         put_item(adding->acl, mark, name);
     } else {
-        lose_value(adding, value, "no name of a host");
+        lose_value(adding, value, "not a host name");
     }
 }
 
@@ -417,7 +417,7 @@ static void add_hours(struct squid *squid, const struct squid_line *line, struct
 
     if (!squid_put_hours(line, 3, &acl->items, &inclusive)) {
         acl->partly = true;
-        squid_lose(squid, line, "no days (SMTWHFA) and times (8:00-17:00) that can be said");
+        squid_lose(squid, line, "neither days (SMTWHFA) nor times of one day (8:00-17:00)");
     } else if (inclusive) {
         squid_remark(squid, line,
                      "ends one minute earlier than in Squid, which includes the last minute");

@@ -184,7 +184,7 @@ static const char *put_names(struct span body, enum front front, struct buf *ite
     }
     buf_fini(&out);
     buf_fini(&names.list);
-    return good ? NULL : names.why ? names.why : "what it ends in is no name of a host";
+    return good ? NULL : names.why ? names.why : "what it ends in is not a host name";
 }
 
 /* ---- patterns ---- */

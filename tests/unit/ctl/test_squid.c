@@ -312,7 +312,7 @@ Test(squid, ports_of_other_modes)
         cr_expect_not(s->listen[i].is_tls, "%zu", i);
     }
     cr_expect(strstr(import.notes.data, ":1: not translated: http_port 3128 ssl-bump"));
-    cr_expect(strstr(import.notes.data, "the port is there for those who are\n"), "%s",
+    cr_expect(strstr(import.notes.data, "the port is kept for those that are\n"), "%s",
               import.notes.data);
     settings_unref(&s);
     import_fini(&import);
@@ -551,7 +551,7 @@ Test(squid, files_that_are_named)
               "%s", import.yaml.data);
     cr_expect(strstr(import.yaml.data, "workers: 3  # /a/conf.d/1:2\n"));
     cr_expect(strstr(import.notes.data, "more than 16 files, one inside the other"));
-    cr_expect(strstr(import.notes.data, "\"-bad\" in /a/mixed: no name of a host"));
+    cr_expect(strstr(import.notes.data, "\"-bad\" in /a/mixed: not a host name"));
     import_fini(&import);
 
     for (int i = 0; i <= SQUID_ITEMS_MAX; i++) {
