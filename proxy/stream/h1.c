@@ -208,11 +208,14 @@ static void on_readable(void *owner)
 static void on_writable(void *owner)
 {
     struct h1 *h1 = owner;
+    uint64_t now = loop_now_ms(h1->loop);
 
     h1_enter(h1);
     if (h1->turn) {
         pull_written(&h1->turn->pull);
-        h1->turn->out_since = loop_now_ms(h1->loop);
+        h1->turn->out_since = now;
+    } else {
+        h1->since = now; /* it has taken the last response only now */
     }
     h1_leave(h1);
 }

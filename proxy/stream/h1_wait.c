@@ -18,6 +18,7 @@ enum wait {
     WAIT_RESPONSE, /* client: for the response head */
     WAIT_IN,       /* for body bytes */
     WAIT_OUT,      /* for the peer to take body bytes */
+    WAIT_REST,     /* for the peer to take what is queued, although the turn has ended */
     WAIT_TUNNEL,   /* for any byte, either way */
 };
 
@@ -57,7 +58,10 @@ static struct deadline wait_in(const struct h1 *h1, const struct h1_turn *turn)
         }
         break;
     case H1_IN_DISCARD:
-        return deadline(WAIT_CLOSE, turn->in_since, H1_LINGER_MS);
+        if (transport_queued(h1->transport) == 0) { /* otherwise wait_out() */
+            return deadline(WAIT_CLOSE, max_u64(turn->in_since, turn->out_since), H1_LINGER_MS);
+        }
+        break;
     case H1_IN_HOLD:
     case H1_IN_RAW:
     case H1_IN_DONE:
@@ -71,11 +75,20 @@ static uint64_t out_limit(const struct h1 *h1, const struct h1_turn *turn)
     return h1->settings->times.body_ms * (turn->is_tunnel ? TUNNEL_PATIENCE : 1);
 }
 
+/* May something be queued that the peer has to take? The turn of a complete message goes on only
+ * while the rest of the request is discarded. */
+static bool is_sending(const struct h1_turn *turn)
+{
+    if (turn->out == H1_OUT_DONE) {
+        return turn->in == H1_IN_DISCARD;
+    }
+    return turn->out == H1_OUT_BODY || turn->out == H1_OUT_RAW;
+}
+
 /* The wait for the peer to take bytes. Bytes that it sends are no sign that it takes any. */
 static struct deadline wait_out(const struct h1 *h1, const struct h1_turn *turn)
 {
-    if ((turn->out != H1_OUT_BODY && turn->out != H1_OUT_RAW) ||
-        transport_queued(h1->transport) == 0) {
+    if (!is_sending(turn) || transport_queued(h1->transport) == 0) {
         return (struct deadline){WAIT_NONE, 0};
     }
     return deadline(WAIT_OUT, turn->out_since, out_limit(h1, turn));
@@ -99,19 +112,25 @@ static uint64_t idle_limit(const struct h1 *h1)
     return h1->is_last && (limit == 0 || limit > last) ? last : limit;
 }
 
-static struct deadline next_deadline(const struct h1 *h1)
+/* The connection is not idle before the peer has taken the last response. */
+static struct deadline wait_between_turns(const struct h1 *h1)
 {
     const struct h1_limits_time *times = &h1->settings->times;
 
+    if (transport_queued(h1->transport) > 0) {
+        return deadline(WAIT_REST, h1->since, times->body_ms);
+    }
+    return h1->is_partial ? deadline(WAIT_HEAD, h1->since, times->head_ms)
+                          : deadline(WAIT_IDLE, h1->since, idle_limit(h1));
+}
+
+static struct deadline next_deadline(const struct h1 *h1)
+{
     switch (h1->state) {
     case H1_OPEN:
-        if (h1->turn) {
-            return wait_of_turn(h1, h1->turn);
-        }
-        return h1->is_partial ? deadline(WAIT_HEAD, h1->since, times->head_ms)
-                              : deadline(WAIT_IDLE, h1->since, idle_limit(h1));
+        return h1->turn ? wait_of_turn(h1, h1->turn) : wait_between_turns(h1);
     case H1_FLUSH:
-        return deadline(WAIT_CLOSE, h1->since, times->body_ms);
+        return deadline(WAIT_REST, h1->since, h1->settings->times.body_ms);
     case H1_LINGER:
         return deadline(WAIT_CLOSE, h1->since, H1_LINGER_MS);
     case H1_GONE:
@@ -134,33 +153,40 @@ void h1_arm(struct h1 *h1)
     }
 }
 
-/* Has the peer taken enough of the queued bytes since the last check? */
-static bool has_moved(struct h1 *h1, struct h1_turn *turn, uint64_t least)
+/* Has the peer taken at least so many of the *seen bytes that were queued at *since? Both are moved
+ * on: *since only if it has. */
+static bool has_moved(const struct h1 *h1, uint64_t *since, size_t *seen, uint64_t least)
 {
     size_t queued = transport_queued(h1->transport);
-    bool moved = queued < turn->out_seen && turn->out_seen - queued >= least;
+    bool moved = queued < *seen && *seen - queued >= least;
 
-    turn->out_seen = queued;
+    *seen = queued;
     if (moved) {
-        turn->out_since = loop_now_ms(h1->loop);
+        *since = loop_now_ms(h1->loop);
     }
     return moved;
+}
+
+static bool turn_has_moved(struct h1_turn *turn, uint64_t least)
+{
+    return has_moved(turn->h1, &turn->out_since, &turn->out_seen, least);
+}
+
+/* The same for what is queued between two turns, and after the last one; that may still be there,
+ * if the rest of its request is not read any more. */
+static bool rest_has_moved(struct h1 *h1)
+{
+    size_t *seen = h1->turn ? &h1->turn->out_seen : &h1->left;
+
+    return has_moved(h1, &h1->since, seen, pace_least(h1->settings->times.body_ms));
 }
 
 /* Has the peer taken next to nothing of what was queued at *since? What it has taken is noted, as
  * the socket may have taken a part at once, which says nothing about the time since then. */
 static bool takes_nothing(const struct h1 *h1, uint64_t *since, size_t *seen)
 {
-    uint64_t now = loop_now_ms(h1->loop);
-    size_t queued = transport_queued(h1->transport);
-
-    if (queued == 0 || now - *since < PACE_LOOK_MS) {
-        return false;
-    }
-    bool moved = queued < *seen && *seen - queued >= pace_least(PACE_LOOK_MS);
-    *since = moved ? now : *since;
-    *seen = queued;
-    return !moved;
+    return transport_queued(h1->transport) > 0 && loop_now_ms(h1->loop) - *since >= PACE_LOOK_MS &&
+           !has_moved(h1, since, seen, pace_least(PACE_LOOK_MS));
 }
 
 /* The end of the last response, too, may still wait to be taken. */
@@ -208,12 +234,17 @@ void h1_expire(struct h1 *h1)
         h1_fail(h1, ERR_TIMEOUT);
         break;
     case WAIT_OUT:
-        if (!has_moved(h1, h1->turn, pace_least(out_limit(h1, h1->turn)))) {
+        if (!turn_has_moved(h1->turn, pace_least(out_limit(h1, h1->turn)))) {
             h1_fail(h1, ERR_TIMEOUT);
         }
         break;
+    case WAIT_REST:
+        if (!rest_has_moved(h1)) {
+            h1_cut(h1);
+        }
+        break;
     case WAIT_TUNNEL:
-        if (!has_moved(h1, h1->turn, 1)) {
+        if (!turn_has_moved(h1->turn, 1)) {
             h1_fail(h1, ERR_TIMEOUT);
         }
         break;

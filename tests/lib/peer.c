@@ -180,6 +180,18 @@ void peer_read(struct peer *peer, size_t max)
     loop_turn(peer->loop);
 }
 
+void peer_sip(struct peer *peer, uint64_t ms)
+{
+    enum { SIP = 512, PAUSE_MS = 50 };
+    uint64_t end = loop_now_ms(peer->loop) + ms;
+
+    while (loop_now_ms(peer->loop) < end) {
+        uint64_t next = loop_now_ms(peer->loop) + PAUSE_MS;
+        peer_read(peer, SIP);
+        LOOP_UNTIL(peer->loop, loop_now_ms(peer->loop) >= next);
+    }
+}
+
 bool peer_hears(struct peer *peer, const char *text)
 {
     return LOOP_UNTIL(peer->loop,

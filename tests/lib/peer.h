@@ -57,6 +57,8 @@ void peer_reset(struct peer *peer);
 
 /* Reads what is there, at most `max` bytes; turns the loop once. */
 void peer_read(struct peer *peer, size_t max);
+/* Reads a little now and then, 10 KiB a second, for so long by the loop's clock. */
+void peer_sip(struct peer *peer, uint64_t ms);
 /* Everything received so far ends with `text`, or will. */
 bool peer_hears(struct peer *peer, const char *text);
 /* At least `n` bytes have come. */

@@ -178,3 +178,59 @@ Test(h1_server_times, a_reader_that_stops_after_a_long_flow_has_its_time)
     cr_expect(LOOP_UNTIL(loop, gone == 1));
     cr_expect_eq(requests[0].err, ERR_TIMEOUT);
 }
+
+/* ---- the end of a response, which is queued when its turn is over ---- */
+
+enum { QUEUED = 60000 }; /* corked, so that one write queues all of it */
+
+static bool client_gets_all(void)
+{
+    return LOOP_UNTIL(loop, (peer_read(&peer, 65536),
+                             got_body().len >= QUEUED || peer.is_eof || peer.is_reset)) &&
+           got_body().len == QUEUED && feed_is(got_body(), 0);
+}
+
+Test(h1_server_times, who_still_takes_the_last_response_is_not_idle)
+{
+    settings.times.idle_ms = 300;
+    settings.times.body_ms = 10000;
+    serve_feed(true, QUEUED, 4096, BODY_LENGTH);
+    peer_say(&peer, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    peer_sip(&peer, 1500);
+    cr_expect(requests[0].is_closed, "the turn is over");
+    cr_expect_eq(gone, 0);
+    cr_expect(client_gets_all());
+    cr_expect(peer_hears_eof(&peer), "then it is idle");
+}
+
+Test(h1_server_times, the_last_response_of_all_may_be_taken_slowly)
+{
+    settings.times.body_ms = 2000;
+    serve_feed(true, QUEUED, 4096, BODY_LENGTH);
+    peer_say(&peer, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    peer_sip(&peer, 3000);
+    cr_expect_eq(gone, 0);
+    cr_expect(client_gets_all());
+    cr_expect(peer_hears_eof(&peer));
+}
+
+Test(h1_server_times, the_last_response_of_all_is_not_waited_for_in_vain)
+{
+    settings.times.body_ms = 150;
+    serve_feed(true, QUEUED, 4096, BODY_LENGTH);
+    peer_say(&peer, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    cr_expect(LOOP_UNTIL(loop, gone == 1));
+    cr_expect_eq(requests[0].err, 0);
+}
+
+/* More than H1_LINGER_MS. */
+Test(h1_server_times, an_early_response_may_be_taken_slowly)
+{
+    settings.times.body_ms = 10000;
+    serve_feed(true, QUEUED, 4096, BODY_LENGTH);
+    peer_say(&peer, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\nabc");
+    peer_sip(&peer, 3000);
+    cr_expect_eq(gone, 0);
+    cr_expect(client_gets_all());
+    cr_expect(peer_hears_close(&peer), "the rest of the request is not waited for");
+}
