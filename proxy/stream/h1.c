@@ -100,13 +100,13 @@ void h1_end_turn(struct h1 *h1, int err)
 /* ---- the end ---- */
 
 /* Would a proper close make an incomplete message look complete, because it ends with the
- * connection? */
+ * connection? After a turn has ended it is not known any more how its message was framed. */
 static bool close_would_lie(const struct h1 *h1)
 {
     const struct h1_turn *turn = h1->turn;
 
     if (!turn || turn->out == H1_OUT_DONE) {
-        return false;
+        return h1->state == H1_FLUSH && transport_queued(h1->transport) > 0;
     }
     return turn->out == H1_OUT_RAW ||
            (turn->out == H1_OUT_BODY && turn->pull.framing == BODY_CLOSE);

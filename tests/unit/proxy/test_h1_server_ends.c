@@ -137,6 +137,19 @@ Test(h1_server_ends, rfc9112_8_a_broken_body_of_a_10_response_is_reset)
     cr_expect(peer.is_reset);
 }
 
+/* All of it was queued, and its turn is over. */
+Test(h1_server_ends, rfc9112_8_a_10_response_whose_end_is_not_taken_is_reset)
+{
+    settings.times.body_ms = 150;
+    serve_feed(true, 60000, 4096, BODY_CHUNKED);
+    peer_say(&peer, "GET / HTTP/1.0\r\n\r\n");
+    cr_expect(LOOP_UNTIL(loop, gone == 1));
+    cr_expect_eq(requests[0].err, 0);
+    cr_expect(peer_hears_close(&peer));
+    cr_expect_lt(got_body().len, (size_t)60000);
+    cr_expect(peer.is_reset);
+}
+
 Test(h1_server_ends, a_source_that_gives_more_than_announced_is_cut)
 {
     serve_feed(false, 100, 100, BODY_LENGTH);
