@@ -106,7 +106,8 @@ static bool close_would_lie(const struct h1 *h1)
     const struct h1_turn *turn = h1->turn;
 
     if (!turn || turn->out == H1_OUT_DONE) {
-        return h1->state == H1_FLUSH && transport_queued(h1->transport) > 0;
+        bool may_be_last = h1->state == H1_FLUSH || (turn && turn->is_tunnel);
+        return may_be_last && transport_queued(h1->transport) > 0;
     }
     return turn->out == H1_OUT_RAW ||
            (turn->out == H1_OUT_BODY && turn->pull.framing == BODY_CLOSE);

@@ -59,6 +59,13 @@ static void complete(struct h1 *h1)
     }
 }
 
+/* Is it a tunnel whose peer has not taken the last bytes? Only its owner can still end it then: a
+ * tunnel owns its connection itself, and nobody else knows of that. */
+static bool awaits_peer(const struct h1 *h1, const struct h1_turn *turn)
+{
+    return turn->is_tunnel && transport_queued(h1->transport) > 0;
+}
+
 /* Ends the turn if nothing is left to do. */
 static bool step_end(struct h1 *h1)
 {
@@ -84,7 +91,7 @@ static bool step_end(struct h1 *h1)
         }
         return true;
     }
-    if (turn->in != H1_IN_DONE) {
+    if (turn->in != H1_IN_DONE || awaits_peer(h1, turn)) {
         return false;
     }
     complete(h1);

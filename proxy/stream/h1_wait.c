@@ -76,11 +76,11 @@ static uint64_t out_limit(const struct h1 *h1, const struct h1_turn *turn)
 }
 
 /* May something be queued that the peer has to take? The turn of a complete message goes on only
- * while the rest of the request is discarded. */
+ * for a tunnel, or while the rest of the request is discarded. */
 static bool is_sending(const struct h1_turn *turn)
 {
     if (turn->out == H1_OUT_DONE) {
-        return turn->in == H1_IN_DISCARD;
+        return turn->is_tunnel || turn->in == H1_IN_DISCARD;
     }
     return turn->out == H1_OUT_BODY || turn->out == H1_OUT_RAW;
 }

@@ -165,6 +165,31 @@ Test(tunnel, silence_ends_it)
     cr_expect_eq(owner.err, ERR_TIMEOUT);
 }
 
+/* Both directions are closed, but the peer does not take what was sent last. */
+Test(tunnel, an_end_that_is_not_taken_is_no_end)
+{
+    open_tunnel(true, 300);
+    send_feed(60000, 4096);
+    peer_shutdown(&peer);
+    cr_expect(LOOP_UNTIL(loop, owner.is_closed));
+    cr_expect_eq(owner.err, ERR_TIMEOUT);
+    cr_expect(LOOP_UNTIL(loop, (peer_read(&peer, 65536), peer.is_reset || peer.is_eof)));
+    cr_expect(peer.is_reset, "not a proper end");
+}
+
+Test(tunnel, an_end_that_is_taken_slowly_is_one)
+{
+    open_tunnel(true, 10000);
+    send_feed(60000, 4096);
+    peer_shutdown(&peer);
+    peer_sip(&peer, 500);
+    cr_expect_not(owner.is_closed);
+    cr_expect(peer_hears_eof(&peer));
+    cr_expect(feed_is(buf_span(&peer.got), 0) && buf_len(&peer.got) == 60000);
+    cr_expect(LOOP_UNTIL(loop, owner.is_closed));
+    cr_expect_eq(owner.err, 0);
+}
+
 Test(tunnel, the_stream_may_be_closed_inside_every_event)
 {
     static const char events[] = {'d', 'e', 's'};
