@@ -201,6 +201,9 @@ static void on_writable(void *owner)
     struct h2 *h2 = owner;
 
     h2_enter(h2);
+    if (h2->stream_count == 0) {
+        h2->since = loop_now_ms(h2->loop); /* it has taken the last response only now */
+    }
     h2_leave(h2);
 }
 

@@ -26,8 +26,7 @@ static uint64_t next_look(const struct h2 *h2)
     uint64_t idle = h2->settings->times.idle_ms;
 
     if (h2->state == H2_FLUSH) {
-        uint64_t limit = h2->settings->times.body_ms;
-        return until(h2, h2->since, limit ? limit : H2_LINGER_MS);
+        return H2_TICK_MS;
     }
     if (h2->state == H2_LINGER) {
         return until(h2, h2->since, H2_LINGER_MS);
@@ -238,7 +237,8 @@ static void say_last(struct h2 *h2)
 static void expire_open(struct h2 *h2)
 {
     const struct h1_limits_time *times = &h2->settings->times;
-    bool is_quiet = h2->stream_count == 0 && h2->incoming == NULL;
+    bool is_quiet =
+        h2->stream_count == 0 && h2->incoming == NULL && transport_queued(h2->transport) == 0;
 
     if (is_queue_late(h2)) {
         h2_fail(h2, ERR_TIMEOUT);
@@ -267,7 +267,7 @@ void h2_expire(struct h2 *h2)
         expire_open(h2);
         break;
     case H2_FLUSH:
-        if (is_late(h2, h2->since, h2->settings->times.body_ms)) {
+        if (is_queue_late(h2)) {
             h2_fail(h2, ERR_TIMEOUT);
         }
         break;

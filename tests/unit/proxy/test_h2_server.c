@@ -18,7 +18,7 @@ static struct owner requests[REQUESTS_MAX];
 static size_t request_count;
 static char why[128];
 static int offences, broken;
-static bool all_break;
+static bool all_break, is_narrow;
 
 static const char readable[BODY] = {'r'}, unreadable[BODY] = {'u'};
 
@@ -80,7 +80,7 @@ static void serve(const char *rest, size_t len)
     };
     struct transport *transport;
 
-    peer_pair(&peer, loop, &transport, false);
+    peer_pair(&peer, loop, &transport, is_narrow);
     h2 = h2_serve(transport, SPAN_EMPTY, &settings, &events, NULL);
     cr_assert(peer_say(&peer, H2_PREFACE));
     cr_assert(peer_send(&peer, span_of(rest, len)));
@@ -108,31 +108,58 @@ TestSuite(h2_server, .init = setup, .fini = teardown);
 /* GET / of the authority "o" by scheme http: indexed but for the authority. */
 #define GET(id) "\0\0\6\1\5\0\0\0" id "\x82\x86\x84\x41\1o"
 
+enum { DATA = 0, RST_STREAM = 3, GOAWAY = 7, FRAME_HEAD = 9, INTERNAL_ERROR = 2 };
+
+/* Cuts a frame off that has come completely; NULL: there is none. */
+static const unsigned char *next_frame(struct span *rest, size_t *len)
+{
+    const unsigned char *at = (const unsigned char *)rest->at;
+
+    if (rest->len < FRAME_HEAD) {
+        return NULL;
+    }
+    *len = (size_t)at[0] << 16 | (size_t)at[1] << 8 | at[2];
+    if (rest->len < FRAME_HEAD + *len) {
+        return NULL;
+    }
+    *rest = span_skip(*rest, FRAME_HEAD + *len);
+    return at;
+}
+
 /* Bytes of DATA on a stream, -1: it was reset with INTERNAL_ERROR. */
 static int heard_of(char id)
 {
-    enum { HEAD = 9, DATA = 0, RST_STREAM = 3, INTERNAL_ERROR = 2 };
     struct span rest = buf_span(&peer.got);
     int bytes = 0;
+    size_t len;
 
-    while (rest.len >= HEAD) {
-        const unsigned char *at = (const unsigned char *)rest.at;
-        size_t len = (size_t)at[0] << 16 | (size_t)at[1] << 8 | at[2];
-        if (rest.len < HEAD + len) {
-            break;
-        }
+    for (const unsigned char *at; (at = next_frame(&rest, &len));) {
         if (at[8] == (unsigned char)id && at[3] == RST_STREAM) {
             return at[12] == INTERNAL_ERROR ? -1 : -2;
         }
         bytes += at[8] == (unsigned char)id && at[3] == DATA ? (int)len : 0;
-        rest = span_skip(rest, HEAD + len);
     }
     return bytes;
 }
 
+/* How many frames of this type have come. */
+static int count_of(unsigned char type)
+{
+    struct span rest = buf_span(&peer.got);
+    int count = 0;
+    size_t len;
+
+    for (const unsigned char *at; (at = next_frame(&rest, &len));) {
+        count += at[3] == type;
+    }
+    return count;
+}
+
 static bool hears(char id, int bytes)
 {
-    return LOOP_UNTIL(loop, (peer_read(&peer, 65536), heard_of(id) == bytes));
+    return LOOP_UNTIL(loop, (peer_read(&peer, 65536),
+                             heard_of(id) == bytes || peer.is_eof || peer.is_reset)) &&
+           heard_of(id) == bytes;
 }
 
 /* ---- bodies ---- */
@@ -174,6 +201,40 @@ Test(h2_server, streams_that_all_break_are_no_offence)
     cr_assert(hears((char)(unsigned char)(2 * MANY - 1), -1));
     cr_expect_eq(offences, 0);
     cr_expect_not_null(h2);
+}
+
+/* ---- the end of responses, which is queued when their streams are over ---- */
+
+static const char three_gets[] = SETTINGS GET("\1") GET("\3") GET("\5");
+
+static bool client_gets_all(void)
+{
+    return hears('\1', BODY) && hears('\3', BODY) && hears('\5', BODY);
+}
+
+Test(h2_server, who_still_takes_the_last_response_is_not_idle)
+{
+    settings.times.idle_ms = 1500;
+    settings.times.body_ms = 10000;
+    is_narrow = true;
+    serve(three_gets, sizeof(three_gets) - 1);
+    peer_sip(&peer, 3500);
+    cr_expect(requests[2].is_closed, "the streams are over");
+    cr_expect(client_gets_all());
+    cr_expect_eq(count_of(GOAWAY), 0);
+    cr_expect(LOOP_UNTIL(loop, (peer_read(&peer, 65536), count_of(GOAWAY) > 0)), "then it is idle");
+}
+
+Test(h2_server, the_last_responses_of_all_may_be_taken_slowly)
+{
+    settings.times.body_ms = 2000;
+    is_narrow = true;
+    serve(three_gets, sizeof(three_gets) - 1);
+    cr_assert(LOOP_UNTIL(loop, request_count == 3 && requests[2].is_closed));
+    h2_drain(h2);
+    peer_sip(&peer, 3500);
+    cr_expect(client_gets_all());
+    cr_expect_gt(count_of(GOAWAY), 0);
 }
 
 /* ---- reasons ---- */
