@@ -29,6 +29,7 @@ struct admin_request {
     struct purge_waiter purge;
     bool tells_load;
     bool head_only;
+    bool changes; /* what is asked for changes something: it needs POST */
 };
 
 /* ---- pages ---- */
@@ -132,6 +133,10 @@ static void reply(struct admin_request *request, int status, struct span type)
     begin_answer(request, status, type, &head);
     head.framing = BODY_LENGTH;
     head.content_length = (int64_t)buf_len(&request->body);
+    if (status == 405) { /* RFC 9110 15.5.6 */
+        fields_add_id(&head.fields, FIELD_ALLOW,
+                      request->changes ? SPAN("POST") : SPAN("GET, HEAD"));
+    }
     if (request->tells_load) {
         fields_add(&head.fields, SPAN("Larder-Load"),
                    status_load(request->server, &request->arena));
@@ -254,9 +259,8 @@ static bool refuses(struct admin_request *request, const struct http_head *head,
 {
     struct server *server = request->server;
     bool reads = head->method == METHOD_GET || head->method == METHOD_HEAD;
-    bool changes = has_flag(wanted->page, PAGE_CHANGES);
 
-    if (!reads && !(head->method == METHOD_POST && changes)) {
+    if (!reads && !(head->method == METHOD_POST && request->changes)) {
         refuse(request, 405, "Only GET and HEAD are answered here.");
     } else if (!is_from_us(head, wanted->host)) {
         refuse(request, 403, "Other web pages may not read the administrative interface.");
@@ -264,7 +268,7 @@ static bool refuses(struct admin_request *request, const struct http_head *head,
         refuse(request, 404,
                "Nothing here. Try / in a browser, /status, /history, /top, /store, /explain, "
                "/metrics, /rtt, /healthz, /readyz, /config, /tail, /proxy.pac, /setup");
-    } else if (reads && changes) {
+    } else if (reads && request->changes) {
         refuse(request, 405, "This changes something: only POST is answered here.");
     } else if (!has_flag(wanted->page, PAGE_BY_ANY_NAME) &&
                !is_our_name(server, wanted->host, &request->arena)) {
@@ -301,6 +305,7 @@ static void on_head(void *owner, const struct http_head *head)
     };
 
     request->head_only = head->method == METHOD_HEAD;
+    request->changes = has_flag(wanted.page, PAGE_CHANGES);
     if (refuses(request, head, &wanted)) {
         return;
     }
