@@ -108,7 +108,7 @@ static int read_head(struct watch *watch, struct buf *why)
                                 &arena, &head, &used, &error);
     if (err == ERR_MORE && buf_len(&watch->raw) < HEAD_MAX) {
         err = 0;
-    } else if (err || (head.status != 200 && head.status != 400)) {
+    } else if (err || (head.status != 200 && head.status != 400 && head.status != 503)) {
         buf_printf(why,
                    "what answers on %s reports no requests; is it the admin address of "
                    "larder-proxy?",
@@ -144,7 +144,7 @@ static int read_body(struct watch *watch, struct buf *why)
         !memchr(watch->lines.data + watch->lines.start, '\n', buf_len(&watch->lines))) {
         result = H1_BODY_BAD;
     }
-    if (watch->status == 400 && result == H1_BODY_END) {
+    if (watch->status != 200 && result == H1_BODY_END) {
         return say_refusal(watch, why);
     }
     return result == H1_BODY_MORE ? 0 : ERR_CLOSED;

@@ -160,30 +160,26 @@ static void refuse(struct admin_request *request, int status, const char *what)
     reply(request, status, SPAN("text/plain; charset=utf-8"));
 }
 
-/* Returns NULL after writing the error to `out`. */
-static struct source *watch_tail(const struct status_query *query, struct buf *out)
+static void refuse_tail(struct admin_request *request, int status, const char *what)
 {
-    struct tail_filter filter;
-    const char *what = "too many clients are already watching";
-    struct source *source = NULL;
-
-    if (tail_filter_parse(query->query, query->arena, &filter, &what) == 0) {
-        source = tail_watch(server_loop(query->server), &filter);
-    }
-    if (source == NULL) {
-        buf_printf(out, "{\"error\": \"%s\"}\n", what);
-    }
-    return source;
+    buf_printf(&request->body, "{\"error\": \"%s\"}\n", what);
+    reply(request, status, SPAN("application/json"));
 }
 
 /* Answers with a body that ends only when the client leaves. */
 static void begin_tail(struct admin_request *request, const struct status_query *query)
 {
-    struct source *source = watch_tail(query, &request->body);
+    struct tail_filter filter;
     struct http_head head;
+    const char *what;
 
+    if (tail_filter_parse(query->query, query->arena, &filter, &what) != 0) {
+        refuse_tail(request, 400, what);
+        return;
+    }
+    struct source *source = tail_watch(server_loop(query->server), &filter);
     if (source == NULL) {
-        reply(request, 400, SPAN("application/json"));
+        refuse_tail(request, 503, "too many clients are already watching");
         return;
     }
     begin_answer(request, 200, SPAN("application/x-ndjson"), &head);

@@ -9,6 +9,7 @@ their filters let through, and one that stands still is waited for by nobody. to
 its terminal, and gives it back as it was, also for a while (Ctrl-Z).
 """
 import fcntl
+import http.client
 import json
 import os
 import pathlib
@@ -335,6 +336,25 @@ def watched(build, proxy, origin):
     check(wrong.returncode == 2 and "1xx to 5xx" in wrong.stderr, f"{wrong}")
 
 
+def watch(proxy):
+    """One who watches what never comes. Returns the connection and the status of the answer."""
+    line = http.client.HTTPConnection("127.0.0.1", proxy.admin, timeout=60)
+    line.request("GET", "/tail?slower=86400000")
+    return line, line.getresponse().status
+
+
+def too_many_watch(build, proxy):
+    lines, told = zip(*(watch(proxy) for _ in range(16)))
+    check(set(told) == {200}, f"the first ones: {told}")
+    more, status = watch(proxy)
+    check(status == 503, f"one more: {status}")
+    wrong = tool(build, proxy, "tail", "-n", "1")
+    check(wrong.returncode == 2 and "too many clients" in wrong.stderr, f"{wrong}")
+    for line in (*lines, more):
+        line.close()
+    wait("all to be gone", lambda: watchers(proxy) == 0)
+
+
 class Terminal:
     """A program in a terminal of its own."""
 
@@ -439,6 +459,7 @@ def main():
         refused(directory, proxy)
         stalled(directory, proxy, origin)
         watched(build, proxy, origin)
+        too_many_watch(build, proxy)
         in_a_terminal(build, proxy)
         slow_watcher(proxy, origin)
         port_is_taken(build, directory, proxy)
