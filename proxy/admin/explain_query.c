@@ -2,42 +2,10 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "http/chars.h"
 #include "http/hop.h"
+#include "http/percent.h"
 #include "proxy/client/shown.h"
-
-/* ---- percent-encoding ---- */
-
-static int hex_digit(char c)
-{
-    c = ascii_lower(c);
-    if (ascii_is_digit(c)) {
-        return c - '0';
-    }
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Percent-decodes. False: a "%" without two hexadecimal digits. */
-static bool decode(struct span text, struct arena *arena, struct span *out)
-{
-    char *start = arena_alloc(arena, text.len);
-    char *at = start;
-
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.at[i] != '%') {
-            *at++ = text.at[i];
-            continue;
-        }
-        int high = i + 2 < text.len ? hex_digit(text.at[i + 1]) : -1;
-        int low = i + 2 < text.len ? hex_digit(text.at[i + 2]) : -1;
-        if (high < 0 || low < 0) {
-            return false;
-        }
-        *at++ = (char)(high * 16 + low);
-        i += 2;
-    }
-    *out = span_from_to(start, at);
-    return true;
-}
 
 /* ---- what is wrong ---- */
 
@@ -54,17 +22,6 @@ static int complain(struct arena *arena, struct span text, const char *sentence,
 }
 
 /* ---- parameters ---- */
-
-static bool is_field_value(struct span value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.at[i];
-        if ((c < ' ' && c != '\t') || c == 0x7f) {
-            return false;
-        }
-    }
-    return true;
-}
 
 static int take_url(struct span value, struct arena *arena, struct explain_query *out,
                     struct span *what)
@@ -99,7 +56,7 @@ static int take_field(struct span value, struct arena *arena, struct explain_que
     struct span text = value;
     struct span name = span_cut(&text, ':');
 
-    if (name.len == value.len || !http_is_token(name) || !is_field_value(text)) {
+    if (name.len == value.len || !http_is_token(name) || !chars_are_value(text)) {
         return complain(arena, value, "is not a header field; expected \"Name: value\"", what);
     }
     if (out->request.fields.count == EXPLAIN_FIELDS_MAX) {
@@ -162,7 +119,7 @@ static int take_all(struct span query, const struct parameter *parameter, struct
         if (seen++ && !parameter->many) {
             return complain(arena, name, "is given more than once", what);
         }
-        if (!decode(value, arena, &value)) {
+        if (!percent_decode(value, arena, &value)) {
             return complain(arena, value, "is not percent-encoded", what);
         }
         if (value.len > EXPLAIN_VALUE_MAX) {

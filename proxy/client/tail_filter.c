@@ -2,6 +2,7 @@
 #include "proxy/client/tail.h"
 
 #include "base/err.h"
+#include "http/percent.h"
 #include "http/put.h"
 #include "proxy/client/shown.h"
 
@@ -83,34 +84,6 @@ bool tail_matches(const struct tail_filter *filter, const struct accesslog_entry
 }
 
 /* ---- parsing ---- */
-
-static int digit(char c)
-{
-    c = ascii_lower(c);
-    return ascii_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool decode(struct span text, struct arena *arena, struct span *out)
-{
-    char *at = arena_alloc(arena, text.len + 1);
-    size_t len = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.at[i];
-        if (c == '%') {
-            int high = i + 2 < text.len ? digit(text.at[i + 1]) : -1;
-            int low = i + 2 < text.len ? digit(text.at[i + 2]) : -1;
-            if (high < 0 || low < 0) {
-                return false;
-            }
-            c = (char)(high * 16 + low);
-            i += 2;
-        }
-        at[len++] = c;
-    }
-    *out = span_of(at, len);
-    return true;
-}
 
 /* Parses "404", "5xx" or "400-499". There are five classes; another one would never match. A number
  * may be larger, as origins send any number. */
@@ -206,7 +179,7 @@ int tail_filter_parse(struct span query, struct arena *arena, struct tail_filter
     while (query.len) {
         struct span value = span_cut(&query, '&');
         struct span name = span_cut(&value, '=');
-        if (!decode(value, arena, &value) || value.len == 0) {
+        if (!percent_decode(value, arena, &value) || value.len == 0) {
             *what = "a filter without its value";
             return ERR_SYNTAX;
         }
