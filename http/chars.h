@@ -34,6 +34,12 @@ static inline bool chars_are(struct span text, uint8_t classes)
     return true;
 }
 
+/* Does it have a control character, also a tab? */
+static inline bool chars_have_control(struct span text)
+{
+    return !chars_are(text, CHAR_VALUE) || span_find(text, '\t') < text.len;
+}
+
 /* The union of what `mask`, a function of base/swar.h, finds in the words of `text`, which has at
  * least eight bytes. Some of the last bytes may be looked at twice. */
 static inline uint64_t chars_found(struct span text, uint64_t (*mask)(uint64_t word))

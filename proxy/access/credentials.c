@@ -1,6 +1,7 @@
 #include "proxy/access/credentials.h"
 
 #include "base/err.h"
+#include "http/chars.h"
 
 enum { DECODED_MAX = CREDENTIALS_NAME_MAX + 1 + CREDENTIALS_PASSWORD_MAX };
 
@@ -38,17 +39,6 @@ static int decode(struct span text, unsigned char *out, size_t *len)
     return digits % 4 == 1 || spare ? ERR_SYNTAX : 0;
 }
 
-static bool has_control(struct span text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        if (c < ' ' || c == 0x7f) {
-            return true;
-        }
-    }
-    return false;
-}
-
 int credentials_parse(struct span value, struct arena *arena, struct credentials *out)
 {
     struct span text = span_trim(value);
@@ -65,7 +55,7 @@ int credentials_parse(struct span value, struct arena *arena, struct credentials
     unsigned char *bytes = arena_alloc(arena, text.len + 1);
     int err = decode(text, bytes, &len);
     struct span both = span_of(bytes, len);
-    if (err || span_find(both, ':') == len || has_control(both)) {
+    if (err || span_find(both, ':') == len || chars_have_control(both)) {
         return ERR_SYNTAX;
     }
     out->password = both;

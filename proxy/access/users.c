@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/siphash.h"
+#include "http/chars.h"
 #include "proxy/access/passwords.h"
 
 #include <stdatomic.h>
@@ -99,17 +100,6 @@ static struct span next_line(struct span *text)
     return span_starts(trimmed, SPAN("#")) ? SPAN_EMPTY : trimmed;
 }
 
-static bool has_control(struct span text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        if (c < ' ' || c == 0x7f) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void add_user(struct users *users, struct span name, struct span hash)
 {
     struct known *known = arena_zalloc(&users->memory, sizeof(*known));
@@ -131,7 +121,7 @@ static void read_user(struct users *users, struct span line, size_t number,
 
     if (name.len == line.len) {
         file_complain(errors, number, "no colon; expected NAME:HASH as htpasswd writes it");
-    } else if (name.len == 0 || name.len > NAME_MAX_LEN || has_control(name)) {
+    } else if (name.len == 0 || name.len > NAME_MAX_LEN || chars_have_control(name)) {
         file_complain(errors, number, "no name of at most %d bytes before the colon", NAME_MAX_LEN);
     } else if (find(users, name)) {
         file_complain(errors, number, "\"%.*s\" is listed twice; expected one line for each name",
@@ -165,7 +155,7 @@ static void read_group(struct users *users, struct span line, size_t number,
         return;
     }
     if (span_find(line, ':') == line.len || group.len == 0 || group.len > NAME_MAX_LEN ||
-        has_control(group) || span_find(group, ' ') < group.len) {
+        chars_have_control(group) || span_find(group, ' ') < group.len) {
         file_complain(errors, number, "no group; expected NAME: USER USER ...");
         return;
     }

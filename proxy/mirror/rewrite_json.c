@@ -1,5 +1,6 @@
 /* rewrite_json - finds strings that are links. A string before a colon is a key (RFC 8259 4). Of
  * the nesting only the depth is kept, and where the relevant object is, so memory is bounded. */
+#include "http/chars.h"
 #include "proxy/mirror/rewrite_parts.h"
 
 enum { OUTSIDE, STRING, ESCAPE, HEX };
@@ -31,19 +32,12 @@ static int escaped(char c)
     return c == '/' || c == '\\' || c == '"' ? c : -1;
 }
 
-static int hex_value(char c)
-{
-    char lower = ascii_lower(c);
-
-    return ascii_is_digit(c) ? c - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 static void in_hex(struct rewriter *rewriter, char c)
 {
-    int value = hex_value(c);
+    unsigned value = char_is(c, CHAR_HEX) ? char_hex_value(c) : 0xffff; /* no character */
 
     rewrite_put(rewriter, c);
-    rewriter->hex = rewriter->hex << 4 | (value < 0 ? 0xffff : (unsigned)value);
+    rewriter->hex = rewriter->hex << 4 | value;
     if (--rewriter->hex_left == 0) {
         rewriter->state = STRING;
         character(rewriter, rewriter->hex < 0x80 ? (int)rewriter->hex : -1);
