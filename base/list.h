@@ -79,6 +79,16 @@ static inline struct list *list_pop_front(struct list *head)
     return link;
 }
 
+/* Makes `to` a list of all links of `from`, which is empty then. */
+static inline void list_move_all(struct list *from, struct list *to)
+{
+    list_init(to);
+    if (!list_empty(from)) {
+        list_insert(from, to);
+        list_remove(from);
+    }
+}
+
 /* Moves the first link to the end and returns it, so that all are looked at in turn; NULL: the list
  * is empty. */
 static inline struct list *list_rotate(struct list *head)

@@ -132,16 +132,6 @@ static void inquiry_free(struct inquiry *inquiry)
 
 /* --- telling those who wait ------------------------------------------------------------------ */
 
-static void move_all(struct list *from, struct list *to)
-{
-    struct list *link;
-
-    list_init(to);
-    while ((link = list_pop_front(from)) != NULL) {
-        list_push_back(to, link);
-    }
-}
-
 static void tell(struct list *waiters, const struct resolve_answer *answer)
 {
     struct list *link;
@@ -165,7 +155,7 @@ static void show(struct inquiry *inquiry)
     timeout_set(loop, &inquiry->patience,
                 inquiry->deadline_ms > now_ms ? inquiry->deadline_ms - now_ms : 1);
     gather(inquiry, &answer);
-    move_all(&inquiry->waiters, &batch);
+    list_move_all(&inquiry->waiters, &batch);
     while ((link = list_pop_front(&batch)) != NULL) {
         struct resolve_waiter *waiter = list_entry(link, struct resolve_waiter, link);
         list_push_back(&inquiry->waiters, link);
@@ -180,7 +170,7 @@ static void finish(struct inquiry *inquiry)
 
     conclude(inquiry);
     name_entry_answer(inquiry->entry, &answer);
-    move_all(&inquiry->waiters, &batch);
+    list_move_all(&inquiry->waiters, &batch);
     inquiry_free(inquiry);
     tell(&batch, &answer);
 }
@@ -214,7 +204,7 @@ static void on_patience_end(struct timeout *timeout)
     if (!so_far(inquiry, &answer)) {
         answer = (struct resolve_answer){.err = ERR_TIMEOUT};
     }
-    move_all(&inquiry->waiters, &batch);
+    list_move_all(&inquiry->waiters, &batch);
     tell(&batch, &answer);
 }
 
@@ -348,7 +338,7 @@ void inquiries_fini(struct inquiries *inquiries)
     list_each_safe(link, &inquiries->all)
     {
         struct inquiry *inquiry = list_entry(link, struct inquiry, link);
-        move_all(&inquiry->waiters, &waiters);
+        list_move_all(&inquiry->waiters, &waiters);
         while (list_pop_front(&waiters) != NULL) {
         }
         inquiry_free(inquiry);

@@ -142,23 +142,13 @@ void timeout_clear(struct timeout *timeout)
     timeout->due = 0;
 }
 
-/* Empties `from` into `to`, which must be empty. */
-static void move_all(struct list *from, struct list *to)
-{
-    list_init(to);
-    if (!list_empty(from)) {
-        list_insert(from, to);
-        list_remove(from);
-    }
-}
-
 /* Fires the timeouts of `slot` whose time has come, and moves the others to their slots. */
 static bool fire_slot(struct loop *loop, struct list *slot)
 {
     struct list firing;
     struct list *link;
 
-    move_all(slot, &firing);
+    list_move_all(slot, &firing);
     bool any = !list_empty(&firing);
     while ((link = list_pop_front(&firing))) {
         struct timeout *timeout = list_entry(link, struct timeout, link);
