@@ -48,28 +48,16 @@ void exchange_prepare_tunnel(struct exchange *x)
     });
 }
 
-/* HTTP/2 has no Sec-WebSocket-Accept (RFC 8441 5). */
-static void drop_accept(struct http_fields *fields)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < fields->count; i++) {
-        if (!span_ieq(fields->at[i].name, SPAN("Sec-WebSocket-Accept"))) {
-            fields->at[kept++] = fields->at[i];
-        }
-    }
-    fields->count = kept;
-}
-
 /* Makes the client's 101 from the origin's, without hop-by-hop fields. */
 static void make_switch(struct exchange *x, const struct http_head *origin, struct http_head *head)
 {
+    static const struct span accept = SPAN_INIT("Sec-WebSocket-Accept");
     struct span name = span_str(x->settings->name);
 
     head_copy(head, origin, &x->arena);
     hop_strip(&head->fields);
-    if (x->request.version == HTTP_2) {
-        drop_accept(&head->fields);
+    if (x->request.version == HTTP_2) { /* which has no such field (RFC 8441 5) */
+        fields_remove_names(&head->fields, &accept, 1);
     }
     fields_add_id(&head->fields, FIELD_UPGRADE, x->upgrade);
     hop_add_via(&head->fields, origin->version, name, &x->arena);

@@ -83,14 +83,8 @@ static void add_websocket_key(struct fetch *fetch, struct http_fields *fields)
     const struct span name = SPAN("Sec-WebSocket-Key");
     struct sip_key random = sip_key_random();
     uint8_t nonce[WEBSOCKET_NONCE];
-    size_t kept = 0;
 
-    for (size_t i = 0; i < fields->count; i++) {
-        if (!span_ieq(fields->at[i].name, name)) {
-            fields->at[kept++] = fields->at[i];
-        }
-    }
-    fields->count = kept;
+    fields_remove_names(fields, &name, 1);
     _Static_assert(sizeof(random) == sizeof(nonce), "a key is a nonce");
     memcpy(nonce, &random, sizeof(nonce));
     char *key = arena_alloc(&fetch->arena, WEBSOCKET_KEY);
