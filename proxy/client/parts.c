@@ -9,88 +9,85 @@ static struct parts_source *parts_of(struct source *source)
     return container_of(source, struct parts_source, source);
 }
 
-static void on_piece_wake(void *arg)
+static void on_part_wake(void *arg)
 {
-    const struct parts_source *playing = arg;
+    const struct parts_source *parts = arg;
 
-    if (playing->source.wake) {
-        playing->source.wake(playing->source.wake_arg);
+    if (parts->source.wake) {
+        parts->source.wake(parts->source.wake_arg);
     }
 }
 
-static int open_piece(struct parts_source *playing)
+static int open_part(struct parts_source *parts)
 {
-    const struct body_part *part = &playing->parts.at[playing->number];
-    int err =
-        object_reader_init(playing->reader, playing->object, part->from, part->to, playing->waker);
+    const struct body_part *part = &parts->list.at[parts->number];
+    int err = object_reader_init(parts->reader, parts->object, part->from, part->to, parts->waker);
 
-    playing->reader->waited.us = playing->waited_us;
+    parts->reader->waited.us = parts->waited_us;
     if (err) {
         return err;
     }
-    source_on_wake(&playing->reader->source, on_piece_wake, playing);
-    playing->left = part->to - part->from;
-    playing->is_open = true;
+    source_on_wake(&parts->reader->source, on_part_wake, parts);
+    parts->left = part->to - part->from;
+    parts->is_open = true;
     return 0;
 }
 
-/* The piece was sent completely: continues with the text after it. */
-static void close_piece(struct parts_source *playing)
+/* The part was sent completely: continues with the text after it. */
+static void close_part(struct parts_source *parts)
 {
-    object_reader_fini(playing->reader);
-    playing->waited_us = playing->reader->waited.us;
-    playing->is_open = false;
-    playing->number++;
-    playing->text = playing->number < playing->parts.count
-                        ? playing->parts.at[playing->number].before
-                        : playing->parts.after;
+    object_reader_fini(parts->reader);
+    parts->waited_us = parts->reader->waited.us;
+    parts->is_open = false;
+    parts->number++;
+    parts->text = parts->number < parts->list.count ? parts->list.at[parts->number].before
+                                                    : parts->list.after;
 }
 
-/* The next bytes of the current piece. */
-static int peek_piece(struct parts_source *playing, struct span *out)
+/* The next bytes of the current part. */
+static int peek_part(struct parts_source *parts, struct span *out)
 {
-    int err = playing->is_open ? 0 : open_piece(playing);
+    int err = parts->is_open ? 0 : open_part(parts);
 
     if (!err) {
-        err = source_peek(&playing->reader->source, out);
+        err = source_peek(&parts->reader->source, out);
     }
     return !err && out->len == 0 ? ERR_TRUNCATED : err;
 }
 
 static int peek(struct source *source, struct span *out)
 {
-    struct parts_source *playing = parts_of(source);
+    struct parts_source *parts = parts_of(source);
 
-    if (playing->is_open && playing->left == 0) {
-        close_piece(playing);
+    if (parts->is_open && parts->left == 0) {
+        close_part(parts);
     }
-    *out = playing->text;
-    if (playing->text.len > 0 || playing->number == playing->parts.count) {
+    *out = parts->text;
+    if (parts->text.len > 0 || parts->number == parts->list.count) {
         return 0;
     }
-    return peek_piece(playing, out);
+    return peek_part(parts, out);
 }
 
 static void advance(struct source *source, size_t n)
 {
-    struct parts_source *playing = parts_of(source);
+    struct parts_source *parts = parts_of(source);
 
-    if (playing->text.len > 0) {
-        CHECK(n <= playing->text.len);
-        playing->text = span_skip(playing->text, n);
+    if (parts->text.len > 0) {
+        CHECK(n <= parts->text.len);
+        parts->text = span_skip(parts->text, n);
         return;
     }
-    CHECK(playing->is_open && n <= playing->left);
-    source_advance(&playing->reader->source, n);
-    playing->left -= n;
+    CHECK(parts->is_open && n <= parts->left);
+    source_advance(&parts->reader->source, n);
+    parts->left -= n;
 }
 
 static bool place(struct source *source, struct file_place *out)
 {
-    const struct parts_source *playing = parts_of(source);
+    const struct parts_source *parts = parts_of(source);
 
-    return playing->text.len == 0 && playing->is_open &&
-           source_place(&playing->reader->source, out);
+    return parts->text.len == 0 && parts->is_open && source_place(&parts->reader->source, out);
 }
 
 static const struct source_ops parts_ops = {.peek = peek, .advance = advance, .place = place};
@@ -100,7 +97,7 @@ int parts_source_init(struct parts_source *source, const struct body_parts *part
 {
     *source = (struct parts_source){
         .source.ops = &parts_ops,
-        .parts = *parts,
+        .list = *parts,
         .object = object,
         .reader = reader,
         .waker = waker,
@@ -110,5 +107,5 @@ int parts_source_init(struct parts_source *source, const struct body_parts *part
     for (size_t i = 0; i < parts->count; i++) {
         CHECK(parts->at[i].from < parts->at[i].to && parts->at[i].to != UINT64_MAX);
     }
-    return open_piece(source);
+    return open_part(source);
 }

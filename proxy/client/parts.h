@@ -1,9 +1,9 @@
 /*
- * parts - a source made of texts and pieces of one object: the body of a multipart response (RFC
+ * parts - a source made of texts and parts of one object: the body of a multipart response (RFC
  * 9110 14.6).
  *
- * One object_reader reads all pieces, one after the other. The caller owns the reader, so that
- * wakes reach the current piece. Belongs to one loop.
+ * One object_reader reads all parts, one after the other. The caller owns the reader, so that wakes
+ * reach the current part. Belongs to one loop.
  */
 #ifndef LARDER_PROXY_CLIENT_PARTS_H
 #define LARDER_PROXY_CLIENT_PARTS_H
@@ -26,7 +26,7 @@ struct body_parts {
 
 struct parts_source {
     struct source source; /* its drop() does nothing: the caller ends the reader */
-    struct body_parts parts;
+    struct body_parts list;
     struct object *object;
     struct object_reader *reader;
     struct waker waker;
