@@ -145,30 +145,25 @@ void h1_refuse(struct h1 *h1, const struct h1_error *error)
     struct buf page = BUF_INIT;
     struct http_head head;
     size_t before = buf_len(out);
-    bool is_open = h1->state == H1_OPEN;
 
-    CHECK(!h1->turn);
+    CHECK(h1->state == H1_OPEN && !h1->turn);
     head_init(&head, arena);
     fields_add_id(&head.fields, FIELD_DATE, loop_date(h1->loop));
     if (h1->events->on_bad_head) {
         h1->events->on_bad_head(h1->owner, error, &head, &page);
     }
-    if (is_open) {
-        head.status = error->status;
-        head.framing = BODY_LENGTH;
-        head.content_length = (int64_t)buf_len(&page);
-        head.keep_alive = false;
-        h1_write_response(out, &head, HTTP_1_1, METHOD_GET);
-        buf_append(out, buf_span(&page));
-        arena_reset(arena);
-    }
+    head.status = error->status;
+    head.framing = BODY_LENGTH;
+    head.content_length = (int64_t)buf_len(&page);
+    head.keep_alive = false;
+    h1_write_response(out, &head, HTTP_1_1, METHOD_GET);
+    buf_append(out, buf_span(&page));
+    arena_reset(arena);
     buf_fini(&page);
     if (h1->events->on_refused) {
         h1->events->on_refused(h1->owner, error, buf_len(out) - before);
     }
-    if (is_open) {
-        h1_conclude(h1, true);
-    }
+    h1_conclude(h1, true);
 }
 
 void h1_refuse_turn(struct h1 *h1, int err, const struct h1_error *error)
