@@ -9,17 +9,13 @@
 #define LARDER_PROXY_CONFIG_DIRECTIVES_H
 
 #include "base/conf.h"
-#include "base/hours.h"
-#include "base/period.h"
 #include "base/log.h"
 #include "base/sandbox.h"
-#include "http/uri.h"
+#include "proxy/config/access_rule.h"
+#include "proxy/config/log_style.h"
+#include "proxy/config/site.h"
 
 #include <stdatomic.h>
-
-struct port_range {
-    uint16_t first, last;
-};
 
 /* A directory of the store. */
 struct store_folder {
@@ -49,166 +45,6 @@ struct listening {
 /* What other modules compute from settings. It is kept with them and freed with them. */
 struct settings_part {
     void (*free)(struct settings_part *part);
-};
-
-struct hostlist;
-
-/* Limits of a user. Zeros mean no limit. */
-struct access_limits {
-    uint64_t quota; /* bytes per period */
-    enum period per;
-    uint64_t rate; /* bytes a second */
-    uint64_t slow; /* bytes a second once the quota is used up; 0: nothing more */
-    bool given;    /* any of these was written */
-};
-
-/* A rule matches when each of its lists is empty or has an item that matches. */
-struct access_rule {
-    bool allow;
-    bool needs_user; /* names users or groups */
-    bool is_plain;   /* has nothing but prefixes, or nothing at all */
-    struct prefix *from;
-    size_t from_count;
-    struct span *users; /* "*": whoever has authenticated */
-    size_t user_count;
-    struct span *groups;
-    size_t group_count;
-    struct span *hosts; /* patterns of http/hostlist.h */
-    size_t host_count;
-    char **host_files;
-    size_t host_file_count;
-    struct port_range *ports;
-    size_t port_count;
-    struct span *methods;
-    size_t method_count;
-    struct hours *hours;
-    size_t hour_count;
-    struct access_rule *except; /* the rule does not match where one of these does */
-    size_t except_count;        /* these have no exceptions and no limits */
-    struct access_limits limits;
-    const char *place; /* where it is written: "file:line" */
-    /* Patterns of hosts and host-files. Made and owned by proxy/access/set.h. */
-    const struct hostlist **lists;
-    size_t list_count;
-    bool from_is_settled; /* `from` is sorted for prefixes_have() */
-};
-
-struct origin {
-    struct uri uri; /* its spans live as long as the settings */
-};
-
-struct mirror;
-
-struct site {
-    const struct mirror *mirror; /* the mirror that it is an origin of; NULL: one of `sites` */
-    char **hosts;                /* lower case; "*.x" matches all names below x, "*" every host */
-    size_t host_count;
-    struct origin *origins;
-    size_t origin_count;
-    struct span *targeted; /* names of targeted Cache-Control fields (RFC 9213), by precedence */
-    size_t targeted_count;
-    bool store_set_cookie;
-    char *ca;    /* certificates to trust instead of the system's, or NULL */
-    bool verify; /* false: certificates of https:// origins are not checked */
-};
-
-enum mirror_preset { PRESET_PLAIN, PRESET_APT, PRESET_NPM, PRESET_PIP, PRESET_OCI };
-
-/* An origin that clients reach under a path of ours (proxy/mirror/mirror.h). */
-struct mirror {
-    struct span path;   /* "/npm/"; also its name */
-    struct span origin; /* as written, with "/" at its end */
-    struct span files;  /* the other origin that links in its documents lead to; empty: none */
-    struct span url; /* URL of `path` as clients see it; empty: made from the Host of the request */
-    enum mirror_preset preset;
-    char *ca;
-    bool verify;
-    /* Made from the above: sites by which origin and files are fetched, and their parsed URLs. */
-    struct site site, files_site;
-    struct uri origin_uri, files_uri;
-    struct span zone; /* prefix of its cache keys */
-    char *name[1];
-};
-
-struct site_host {
-    struct span pattern;
-    const struct site *site;
-};
-
-/* Formats of the access log. Only ACCESS_JSON and ACCESS_TEMPLATE may have pieces. */
-enum access_format { ACCESS_SQUID, ACCESS_COMBINED, ACCESS_JSON, ACCESS_TEMPLATE };
-
-/* clang-format off */
-/* id, word in formats, longest text in bytes, is it a number? */
-#define LOG_FIELDS(X)                                                                              \
-    X(TEXT,         "",             0,     false) /* none: what stands between them */             \
-    X(TIME,         "time",         32,    false) /* 2026-11-22T07:40:01.007Z */                   \
-    X(EPOCH,        "epoch",        32,    true)  /* 1763797201.007 */                             \
-    X(ELAPSED_MS,   "elapsed_ms",   24,    true)                                                   \
-    X(ELAPSED_US,   "elapsed_us",   24,    true)                                                   \
-    X(CLIENT,       "client",       64,    false)                                                  \
-    X(USER,         "user",         400,   false)                                                  \
-    X(METHOD,       "method",       400,   false)                                                  \
-    X(URL,          "url",          26000, false)                                                  \
-    X(HOST,         "host",         800,   false)                                                  \
-    X(PATH,         "path",         25200, false)                                                  \
-    X(VERSION,      "version",      16,    false) /* HTTP/1.1 */                                   \
-    X(STATUS,       "status",       24,    true)                                                   \
-    X(BYTES,        "bytes",        24,    true)                                                   \
-    X(CONTENT_TYPE, "content_type", 400,   false)                                                  \
-    X(OUTCOME,      "outcome",      32,    false)                                                  \
-    X(RESULT,       "result",       64,    false) /* TCP_MISS_ABORTED */                           \
-    X(REASON,       "reason",       64,    false)                                                  \
-    X(STORE_REASON, "store_reason", 64,    false)                                                  \
-    X(DETAIL,       "detail",       600,   false) /* Squid's last column here */                   \
-    X(FWD,          "fwd",          32,    false)                                                  \
-    X(FWD_STATUS,   "fwd_status",   24,    true)                                                   \
-    X(AGE,          "age",          24,    true)                                                   \
-    X(LIFETIME,     "lifetime",     24,    true)                                                   \
-    X(SERVED_FROM,  "served_from",  32,    false)                                                  \
-    X(DISK_WAIT_US, "disk_wait_us", 24,    true)                                                   \
-    X(END,          "end",          32,    false)                                                  \
-    X(ORIGIN,       "origin",       64,    false) /* its address */                                \
-    X(HIERARCHY,    "hierarchy",    832,   false) /* HIER_DIRECT/192.0.2.1 */                      \
-    X(REFERER,      "referer",      800,   false)                                                  \
-    X(USER_AGENT,   "user_agent",   800,   false)                                                  \
-    X(INCIDENT,     "incident",     400,   false)                                                  \
-    X(MIRROR,       "mirror",       400,   false) /* /npm/ */                                      \
-    X(REQUEST,      "request.NAME", 800,   false) /* a field of the request */
-/* clang-format on */
-
-enum log_field {
-#define X(id, word, max, number) LOG_##id,
-    LOG_FIELDS(X)
-#undef X
-        LOG_FIELD_COUNT
-};
-extern const char *const log_field_words[];
-
-struct log_piece {
-    enum log_field field;
-    bool quoted;      /* stands between quotes, so spaces may stay */
-    struct span text; /* LOG_TEXT: the text; LOG_REQUEST: the field's name */
-};
-
-/* How the lines of an access log are written. */
-struct log_style {
-    enum access_format format;
-    const struct log_piece
-        *pieces; /* all of ACCESS_TEMPLATE; of ACCESS_JSON only when fields are chosen */
-    size_t piece_count;
-};
-
-enum { ACCESS_LOGS_MAX = 8 };
-
-/* An access log. `to` is "-" (standard output), "syslog" or "journald" (either may be followed by
- * ":/PATH" of a socket), or a file. */
-struct access_log {
-    char *to;
-    struct log_style style;
-    bool has_style;
-    struct log_piece *fields;
-    size_t field_count;
 };
 
 /* For the PAC script: a proxy that it names, and what clients reach without a proxy: a name, or a
