@@ -6,8 +6,6 @@
 
 #include <unistd.h>
 
-_Static_assert((int)CREDENTIALS_PASSWORD_MAX <= (int)PASSWORD_MAX, "a password must fit");
-
 /* ---- entries; with the shard's lock ---- */
 
 static struct auth_entry *entry_find(struct auth_shard *shard, const uint8_t key[AUTH_KEY_LEN],

@@ -6,7 +6,7 @@
  * briefly. An open question is also in the queue of the threads. An entry goes from ASKED to RIGHT
  * or WRONG. When there are too many RIGHT ones, the least recently used is dropped.
  *
- * Lock order: shard, queue. The lock of the clients is never held with another.
+ * Lock order: shard, then clients or queue, of which no thread holds both.
  */
 #ifndef LARDER_PROXY_ACCESS_AUTH_PARTS_H
 #define LARDER_PROXY_ACCESS_AUTH_PARTS_H
