@@ -57,21 +57,22 @@ static bool may_go_on_unawaited(struct fetch *fetch)
     return fetch->unawaited;
 }
 
-static void is_awaited(struct fetch *fetch)
+/* Somebody waits for it again, so it does not count as unawaited any more. */
+static void note_awaited(struct fetch *fetch)
 {
     fetch->worker->unawaited -= fetch->unawaited;
     fetch->unawaited = false;
 }
 
-/* May the fetch go on before the head has arrived? After the flight is abandoned, no request can
- * join it. */
+/* May the fetch go on before the head has arrived? What it brings is for others, too, except for a
+ * token. After the flight is abandoned, no request can join it. */
 static bool may_fly_on(struct fetch *fetch)
 {
     if (!fetch->shared) {
         return false;
     }
     if (!fetch->mirror.asks_token && may_go_on_unawaited(fetch)) {
-        return true; /* the response is a token for this client only */
+        return true;
     }
     cache_abandon(fetch->worker->cache, fetch->flight, 0);
     return flight_members(fetch->flight) > 0;
@@ -93,12 +94,12 @@ void fetch_check_interest(struct fetch *fetch)
 {
     if (fetch->state == FETCH_BODY) {
         if (fetch->object == NULL || fetch->body_complete || is_read(fetch)) {
-            is_awaited(fetch);
+            note_awaited(fetch);
         } else if (!worth_finishing(fetch) || !may_go_on_unawaited(fetch)) {
             fetch_stop(fetch);
         }
     } else if (flight_members(fetch->flight) > 0 || !fetch->waiting || fetch->owner) {
-        is_awaited(fetch);
+        note_awaited(fetch);
     } else if (!fetch->background && !may_fly_on(fetch)) {
         fetch_fail(fetch, 502, REASON_CLIENT_GONE);
     }
