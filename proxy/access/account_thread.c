@@ -92,7 +92,8 @@ static void forget_dirty(struct accounts *accounts)
 
 /* ---- what is there ---- */
 
-/* the account has counted more: only if the ledger was opened late */
+/* Adds what the ledger has. The account has counted something itself only if the ledger was opened
+ * late. */
 static void add_row(struct account *account, const struct ledger_row *row, int64_t now)
 {
     pthread_mutex_lock(&account->lock);

@@ -184,7 +184,7 @@ static void on_letter(struct letter *letter)
     }
 }
 
-/* ---- resuming the client's stream ---- */
+/* ---- the request's body ---- */
 
 static void open_request_body(struct exchange *x)
 {

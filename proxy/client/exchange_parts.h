@@ -89,10 +89,10 @@ struct exchange {
                                counted, or NULL */
     bool confirmed;         /* the origin has sent a missing piece of `object` */
     uint64_t serial;        /* number of the response, for its multipart boundary */
-    uint64_t hole;          /* where the body had a hole last, and how often in a row */
-    int hole_tries;
-    uint64_t hole_since_ms,
-        hole_tried_ms;         /* when the hole appeared, and when it was last tried to fill */
+    uint64_t hole;          /* offset of the last missing byte that was fetched */
+    int hole_tries;         /* how often it was fetched in a row */
+    uint64_t hole_since_ms; /* when it was found to be missing */
+    uint64_t hole_tried_ms; /* when it was fetched last */
     struct timeout hole_pause; /* until the next try */
     struct object_reader reader;
     struct source *body;     /* what is sent, read through `reader`; NULL: not opened */

@@ -8,8 +8,9 @@
 struct digest {
     EVP_MD_CTX *context;
     struct span hex;
-    bool holds; /* `last` is set: the last byte so far */
-    char held, gone;
+    bool holds; /* `held` is set */
+    char held;  /* the last byte so far */
+    char gone;  /* the one before the bytes taken last, which may pass on with them */
 };
 
 struct digest *digest_new(struct span hex)

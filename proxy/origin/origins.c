@@ -221,7 +221,6 @@ static void on_room(void *owner)
     }
 }
 
-static const struct h1_events events = {.on_idle = on_idle, .on_gone = on_gone};
 static void on_offence(void *owner, enum h2_offence offence, struct span why)
 {
     const struct connection *connection = owner;
@@ -232,6 +231,7 @@ static void on_offence(void *owner, enum h2_offence offence, struct span why)
              h2_offence_text(offence), SPAN_ARGS(why));
 }
 
+static const struct h1_events h1_events = {.on_idle = on_idle, .on_gone = on_gone};
 static const struct h2_events h2_events = {
     .on_room = on_room, .on_offence = on_offence, .on_gone = on_gone};
 
@@ -320,7 +320,7 @@ struct stream *origins_adopt(struct origins *origins, const struct origin_at *at
         list_push_front(&connection->origin->shared, &connection->shared);
         return share(connection);
     }
-    connection->h1 = h1_connect(transport, &connection->terms->h1, &events, connection);
+    connection->h1 = h1_connect(transport, &connection->terms->h1, &h1_events, connection);
     return h1_request(connection->h1);
 }
 

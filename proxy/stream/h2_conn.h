@@ -198,10 +198,10 @@ struct h2 {
     struct pages_block pages[2]; /* nghttp2's two large blocks, see h2_memory.c */
     struct conn_heap heap; /* server role: nghttp2's other long-lived memory, as far as it fits */
     struct pool *pool;     /* nghttp2's memory for streams */
-    struct hpack_table
-        *table; /* server role: the dynamic table of our encoder; NULL: it is empty */
-    struct h2_stream
-        *headed;    /* the stream whose kept head belongs into the next frame of nghttp2 */
+    /* Server role: the dynamic table of our encoder; NULL: it is empty. */
+    struct hpack_table *table;
+    /* The stream whose kept head belongs into the next frame of nghttp2. */
+    struct h2_stream *headed;
     size_t held;    /* bytes of memory that nghttp2 holds in total */
     size_t batch;   /* how many bytes to gather for one write */
     size_t budget;  /* bytes that the current run of the pump may still send */
@@ -211,11 +211,12 @@ struct h2 {
     struct pace data_pace; /* rate of data_sent while the window of the connection is closed */
     bool is_slow;          /* result of data_pace */
     uint64_t offered;      /* bytes given to the transport so far */
-    unsigned refusals; /* streams refused for lack of memory whose RST_STREAM was not sent so far */
+    /* Streams refused for lack of memory whose RST_STREAM was not sent so far. */
+    unsigned refusals;
     struct pace queue_pace; /* rate at which the peer takes queued bytes */
     int write_err;          /* error of the transport in this run of the pump */
-    const char
-        *why; /* nghttp2's description of the last frame that it did not accept; NULL: none */
+    /* nghttp2's description of the last frame that it did not accept; NULL: none. */
+    const char *why;
     enum h2_role role;
     enum h2_state state;
     bool is_https;
