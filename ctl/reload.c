@@ -76,7 +76,7 @@ int reload_render(struct span json, bool done, struct buf *out, size_t *count)
     return 0;
 }
 
-/* Prints the errors of a 400 answer, one on each line. */
+/* Prints the errors of a 400 or 503 answer, one on each line. */
 static void say_errors(struct span json)
 {
     json_t *root = json_loadb(json.at ? json.at : "", json.len, 0, NULL);
@@ -224,7 +224,7 @@ int verb_reload(const struct ctl_options *options)
     int status = CTL_BAD;
 
     int err = fetch_post(admin_of(options), "/reload", &body, &why);
-    if (err == ERR_REFUSED) {
+    if (err == ERR_REFUSED || err == ERR_BUSY) {
         say_errors(buf_span(&body));
     } else if (err || await_taken(admin_of(options), &why) != 0) {
         say(buf_span(&why));

@@ -73,7 +73,7 @@ int reload_now(const struct status_query *query, struct buf *out)
 
     if (server_is_draining(server)) {
         buf_printf(out, "{\"error\": \"the proxy is about to end\"}\n");
-        status = 400;
+        status = 503;
     } else if (server_reload(server, &errors) != 0) {
         status = write_errors(&errors, has_errors, out);
     } else {

@@ -12,6 +12,7 @@ import itertools
 import json
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -264,6 +265,36 @@ def sizes(build):
         check(proxy.stop(), "it did not leave by itself")
 
 
+def ending(build):
+    """A proxy that has a request to finish before it ends loads nothing any more, and says so."""
+    asked, go = threading.Event(), threading.Event()
+
+    def late(conn, head, rest):
+        asked.set()
+        go.wait(120)
+        serve(conn, head, rest)
+
+    origin = raw.Origin(late)
+    with tempfile.TemporaryDirectory(prefix="larder-reload.") as name:
+        proxy = larder.Proxy(f"{build}/proxy/larder-proxy", f"{name}/store", "--set",
+                             "timeouts.drain=5min")
+        proxy.start()
+        with raw.connect(proxy.port) as conn:
+            conn.sendall(f"GET {origin.base}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            asked.wait(60)
+            proxy.process.send_signal(signal.SIGTERM)
+            wait("it to end", lambda: admin(proxy, "POST", "/reload")[0] != 200)
+            status, answer = admin(proxy, "POST", "/reload")
+            check(status == 503 and "about to end" in answer["error"], f"{status} {answer}")
+            tool = subprocess.run([f"{build}/ctl/larderctl", "reload", "--admin",
+                                   f"127.0.0.1:{proxy.admin}"], capture_output=True, text=True,
+                                  timeout=120, check=False)
+            check(tool.returncode == 1 and "about to end" in tool.stderr, f"{tool}")
+            go.set()
+            check(raw.until_head(conn)[0].startswith(b"HTTP/1.1 200"), "its request")
+        check(proxy.process.wait(timeout=60) == 0, "it did not leave by itself")
+
+
 class Logged(larder.Proxy):
     log = None
 
@@ -276,6 +307,7 @@ def main():
     build = sys.argv[1]
     larder.need(f"{build}/proxy/larder-proxy")
     sizes(build)
+    ending(build)
     origin = raw.Origin(serve)
     with tempfile.TemporaryDirectory(prefix="larder-reload.") as name:
         directory = pathlib.Path(name)
