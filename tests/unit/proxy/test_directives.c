@@ -266,10 +266,12 @@ Test(directives, errors_of_options_are_exact)
         {"--connect-ports|9-8",
          "--connect-ports: \"connect-ports\" cannot be \"9-8\": the range ends before it begins; "
          "expected a port or range such as 443 or 1024-65535\n"},
-        {"--store-size|15MiB", "--store-size: \"size\" is out of range with \"15MiB\"; expected a "
-                               "size such as 64KiB or 10GiB from 16MiB to 64TiB\n"},
-        {"--workers|65", "--workers: \"workers\" is out of range with \"65\"; expected a whole "
-                         "number of at most 64\n"},
+        {"--store-size|15MiB",
+         "--store-size: \"size\" cannot be \"15MiB\": it is out of range; expected a "
+         "size such as 64KiB or 10GiB from 16MiB to 64TiB\n"},
+        {"--workers|65",
+         "--workers: \"workers\" cannot be \"65\": it is out of range; expected a whole "
+         "number of at most 64\n"},
         {"--set|name=a b", "--set name: \"name\" cannot be \"a b\"; expected 1 to 64 letters, "
                            "digits, \".\", \"-\" and \"_\", first a letter\n"},
         {"--set|nameservers=dns", "--set nameservers: \"nameservers\" cannot be \"dns\"; expected "
@@ -304,9 +306,9 @@ Test(directives, errors_of_a_file_have_line_and_column)
         {"listen: [\"0.0.0.0\"]\n",
          ":1:10: \"listen\" cannot be \"0.0.0.0\"; expected ADDRESS:PORT such as 127.0.0.1:3128 "
          "or [::1]:3128\n"},
-        {"memory: 512\n",
-         ":1:9: \"memory\" is out of range with \"512\"; expected a size such as 64KiB or 10GiB "
-         "from 1MiB to 16TiB\n"},
+        {"memory: 512\n", ":1:9: \"memory\" cannot be \"512\": it is out of range; expected a size "
+                          "such as 64KiB or 10GiB "
+                          "from 1MiB to 16TiB\n"},
         {"store:\n  path:/srv/larder\n",
          ":2:3: no space after \"path:\"; expected \"path: VALUE\"\n"},
         {"store: [/a, {path: /b, sise: 1GiB}]\n",
@@ -322,9 +324,10 @@ Test(directives, errors_of_a_file_have_line_and_column)
         {"state: /etc/passwd\n",
          ":1:8: /etc/passwd is not a folder; expected one, or an unused name\n"},
         {"store: [{size: 1GiB}]\n", ":1:9: \"path\" is missing; expected a path\n"},
-        {"store: [{path: /a, size: 1MiB}]\n", ":1:26: \"size\" is out of range with \"1MiB\"; "
-                                              "expected a size such as 64KiB or 10GiB from "
-                                              "16MiB to 64TiB\n"},
+        {"store: [{path: /a, size: 1MiB}]\n",
+         ":1:26: \"size\" cannot be \"1MiB\": it is out of range; "
+         "expected a size such as 64KiB or 10GiB from "
+         "16MiB to 64TiB\n"},
         {"access:\n  - {}\n",
          ":2:5: a rule with neither allow nor deny; expected one of allow, deny\n"},
         {"access:\n  - {allow: {}, deny: {}}\n",
