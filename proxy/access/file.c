@@ -9,39 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void set_identity(const struct stat *stat, struct file_identity *out)
-{
-    *out = (struct file_identity){
-        .device = stat->st_dev,
-        .inode = stat->st_ino,
-        .size = stat->st_size,
-        .changed = stat->st_ctim,
-        .modified = stat->st_mtim,
-    };
-}
-
-int file_identify(const char *path, struct file_identity *out)
-{
-    struct stat found;
-
-    if (stat(path, &found) != 0) {
-        return -errno;
-    }
-    set_identity(&found, out);
-    return 0;
-}
-
-static bool same_time(struct timespec a, struct timespec b)
-{
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-bool file_same(const struct file_identity *a, const struct file_identity *b)
-{
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           same_time(a->changed, b->changed) && same_time(a->modified, b->modified);
-}
-
 static int read_all(int fd, size_t max, struct buf *out)
 {
     size_t start = buf_len(out);
@@ -70,7 +37,7 @@ int file_read(const char *path, size_t max, struct file_identity *identity, stru
         err = S_ISDIR(found.st_mode) ? -EISDIR : ERR_UNSUPPORTED;
     }
     if (!err) {
-        set_identity(&found, identity);
+        *identity = file_identity_of(&found);
         err = read_all(fd, max, out);
     }
     if (fd >= 0) {

@@ -1,27 +1,12 @@
 /*
- * file - reads a file that the settings name, and tells whether it has changed since. Errors are
- * lines for the administrator, as those of base/conf.h. Waits for the disk, so never to be called
- * on a loop.
+ * file - reads a file that the settings name. Errors are lines for the administrator, as those of
+ * base/conf.h. Waits for the disk, so never to be called on a loop.
  */
 #ifndef LARDER_PROXY_ACCESS_FILE_H
 #define LARDER_PROXY_ACCESS_FILE_H
 
 #include "base/buf.h"
-
-#include <sys/types.h>
-#include <time.h>
-
-/* Identifies a version of a file: differs once somebody has written to it or replaced it. */
-struct file_identity {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec changed, modified;
-};
-
-/* Returns 0 or -errno. */
-int file_identify(const char *path, struct file_identity *out);
-bool file_same(const struct file_identity *a, const struct file_identity *b);
+#include "base/file_identity.h"
 
 /* Appends the content to `out`, at most `max` bytes. *identity is that of the version read. Returns
  * 0, or ERR_CONFIG with a line in `errors`. */

@@ -1,6 +1,7 @@
 #include "proxy/origin/hosts.h"
 
 #include "base/arena.h"
+#include "base/file_identity.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -27,7 +28,7 @@ struct hosts {
     struct map names;
     uint64_t looked_ms;
     bool looked;
-    struct stat seen; /* version of the file that was read; zeros: none */
+    struct file_identity seen; /* version of the file that was read; zeros: none */
 };
 
 struct hosts *hosts_new(const char *path)
@@ -145,36 +146,31 @@ static size_t read_up_to(int fd, char *at, size_t room)
     return have;
 }
 
-static void read_file(struct hosts *hosts, int fd)
+static void read_file(struct hosts *hosts, int fd, const struct stat *about)
 {
-    if (!S_ISREG(hosts->seen.st_mode) || hosts->seen.st_size > FILE_MAX) {
+    if (!S_ISREG(about->st_mode) || about->st_size > FILE_MAX) {
         return;
     }
-    size_t size = (size_t)hosts->seen.st_size;
+    size_t size = (size_t)about->st_size;
     char *text = xmalloc(size);
 
     parse(hosts, span_of(text, read_up_to(fd, text, size)));
     free(text);
 }
 
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 static void look(struct hosts *hosts)
 {
-    struct stat now = {0};
+    struct stat about = {0};
     int fd = open(hosts->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-    if (fd < 0 || fstat(fd, &now) != 0) {
-        now = (struct stat){0};
+    if (fd < 0 || fstat(fd, &about) != 0) {
+        about = (struct stat){0};
     }
-    if (!same_file(&now, &hosts->seen)) {
+    struct file_identity now = file_identity_of(&about);
+    if (!file_same(&now, &hosts->seen)) {
         forget(hosts);
         hosts->seen = now;
-        read_file(hosts, fd);
+        read_file(hosts, fd, &about);
     }
     if (fd >= 0) {
         close(fd);

@@ -1,10 +1,9 @@
 #include "proxy/origin/resolve.h"
 
 #include "base/err.h"
+#include "base/file_identity.h"
 #include "base/mem.h"
 #include "proxy/origin/hosts.h"
-
-#include <sys/stat.h>
 
 #define HOSTS_PATH "/etc/hosts"
 #define RESOLV_CONF "/etc/resolv.conf"
@@ -25,8 +24,8 @@ struct resolver {
     struct hosts *hosts;
     struct namecache cache;
     struct inquiries inquiries;
-    struct buf nameservers;  /* as configured, to detect changes */
-    struct stat resolv_conf; /* state of /etc/resolv.conf, for the same purpose */
+    struct buf nameservers;           /* as configured, to detect changes */
+    struct file_identity resolv_conf; /* state of /etc/resolv.conf, for the same purpose */
 };
 
 /* --- names ----------------------------------------------------------------------------------- */
@@ -214,26 +213,13 @@ static struct buf list_nameservers(const struct resolver_settings *settings)
     return list;
 }
 
-static struct stat stat_resolv_conf(void)
-{
-    struct stat now;
-
-    return stat(RESOLV_CONF, &now) == 0 ? now : (struct stat){0};
-}
-
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 static bool same_servers(const struct resolver *resolver, const struct buf *nameservers,
-                         const struct stat *resolv_conf)
+                         const struct file_identity *resolv_conf)
 {
     bool system = buf_len(nameservers) == 0;
 
     return span_eq(buf_span(&resolver->nameservers), buf_span(nameservers)) &&
-           (!system || same_file(&resolver->resolv_conf, resolv_conf));
+           (!system || file_same(&resolver->resolv_conf, resolv_conf));
 }
 
 static int set_servers(struct resolver *resolver, const struct resolver_settings *settings)
@@ -253,7 +239,9 @@ static int set_servers(struct resolver *resolver, const struct resolver_settings
 static int apply(struct resolver *resolver, const struct resolver_settings *settings, bool first)
 {
     struct buf nameservers = list_nameservers(settings);
-    struct stat resolv_conf = stat_resolv_conf();
+    struct file_identity resolv_conf;
+
+    file_identify(RESOLV_CONF, &resolv_conf);
     bool same = !first && same_servers(resolver, &nameservers, &resolv_conf) &&
                 try_ms(settings->timeout_ms) == try_ms(resolver->inquiries.timeout_ms);
     int err = same ? 0 : set_servers(resolver, settings);
