@@ -11,7 +11,7 @@ import sys
 import threading
 
 PORT, NAME, BIG, MOST = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
-PATIENCE = 10.0
+PATIENCE = 60
 SUBNET = b"\0\x08\0\x07\0\x01\x18\0\x0a\x02\x00"
 failures = []
 

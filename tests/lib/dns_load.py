@@ -9,7 +9,7 @@ import sys
 import time
 
 WINDOW = 32
-PATIENCE = 5.0  # seconds until a query counts as lost
+PATIENCE = 60  # seconds until a query counts as lost
 
 
 def query(number, name):

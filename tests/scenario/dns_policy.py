@@ -155,15 +155,17 @@ def health(w):
     fra = w.replicas["fra"]
     seen = fra.probes
     until("probes go on", lambda: fra.probes > seen + 4)
-    expect("by connections that are kept", lambda n: n * 2 < fra.probes, fra.connections)
+    until("by connections that are kept", lambda: fra.connections * 2 < fra.probes)
     until("nearest", lambda: w.ask("near") == "fra")
     until("failover", lambda: w.ask("fail") == "nyc")
     w.replicas["nyc"].dead = True
     until("failover to the next", lambda: w.ask("fail") == "sin")
     until("its reason", lambda: w.states()["nyc"]["reason"] == "not ready")
-    row = w.candidates("near", "10.1.0.0/24")["nyc"]
-    expect("explained, also behind the one that is given", ("passed over", "down: not ready"),
-           (row["verdict"], row.get("why")))
+
+    def explained():
+        row = w.candidates("near", "10.1.0.0/24")["nyc"]
+        return (row["verdict"], row.get("why")) == ("passed over", "down: not ready")
+    until("explained, also behind the one that is given", explained)
     w.replicas["nyc"].dead = False
     until("and back", lambda: w.ask("fail") == "nyc")
 

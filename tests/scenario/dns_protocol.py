@@ -87,10 +87,10 @@ class Peer:
         self.udp.connect(self.server)
 
     def ask(self, name, options=b"", kind=1, patience=PATIENCE):
-        """One answer, asked for until it comes; None if none comes."""
+        """One answer, asked for until it comes, be it late; None if none comes."""
         end = time.monotonic() + patience
+        self.number += 1
         while time.monotonic() < end:
-            self.number += 1
             self.udp.settimeout(min(1, patience))
             try:
                 self.udp.send(query(name, self.number, options, kind))
