@@ -67,12 +67,16 @@ class Origin(raw.Origin):
         conn.sendall((f"HTTP/1.1 {status} X\r\nETag: {tag}\r\n"
                       f"{self.says(fields)}Accept-Ranges: bytes\r\n{place}Content-Length: {last - first + 1}\r\n\r\n")
                      .encode())
-        self.bodies += 1
+        self.change_bodies(1)
         try:
             self.body(conn, content, first, last, number == 0)
         finally:
-            self.bodies -= 1
+            self.change_bodies(-1)
         return False
+
+    def change_bodies(self, by):
+        with self.lock:
+            self.bodies += by
 
     def says(self, fields):
         return "Cache-Control: max-age=3600\r\n"

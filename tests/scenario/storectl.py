@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -69,6 +70,16 @@ def look_while_it_counts(setup):
         asker.start()
     for asker in askers:
         asker.join()
+
+
+def await_eviction(setup):
+    """What was answered is written a little later."""
+    end = time.monotonic() + raw.PATIENCE
+    while time.monotonic() < end:
+        _, text = setup.ask("store", "--json")
+        if json.loads(text)["directories"][0]["evicted_segments"] > 0:
+            return
+        time.sleep(0.05)
 
 
 def look(setup):
@@ -239,6 +250,7 @@ def main():
             setup.get(client, f"small{number}", 20000)
             setup.get(client, f"middle{number}", 600000)
         setup.get(client, "large", 3 * MIB)
+        await_eviction(setup)
         look_while_it_counts(setup)
         look(setup)
         look_as_people_do(setup)

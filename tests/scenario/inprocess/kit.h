@@ -53,10 +53,12 @@ void kit_expect(const struct kit *kit, const char *path, const char *lines, uint
 #define KIT_UNTIL(condition)                                                                       \
     __extension__({                                                                                \
         uint64_t give_up_ = kit_now_ms() + KIT_PATIENCE_MS;                                        \
-        while (!(condition) && kit_now_ms() < give_up_) {                                          \
+        bool holds_ = (condition);                                                                 \
+        while (!holds_ && kit_now_ms() < give_up_) {                                               \
             kit_nap(5);                                                                            \
+            holds_ = (condition);                                                                  \
         }                                                                                          \
-        (condition);                                                                               \
+        holds_;                                                                                    \
     })
 uint64_t kit_now_ms(void);
 void kit_nap(unsigned ms);
