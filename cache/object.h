@@ -161,8 +161,8 @@ void object_reader_go_on(struct object_reader *reader, struct object *object);
 /* Requests the first bytes if they are in a large body of the store. Returns 0; ERR_AGAIN: they are
  * being read from disk; or an error of peek(): the body is damaged. */
 int object_reader_begin(struct object_reader *reader);
-/* Does the reader of a body known in parts wait? Then *from is the missing byte, and *to the end of
- * what it wants. */
+/* Did the last peek() in a body known in parts find that a byte has not come from the origin? Then
+ * *from is that byte, and *to the end of what is wanted. */
 bool object_reader_waits(const struct object_reader *reader, uint64_t *from, uint64_t *to);
 
 #endif

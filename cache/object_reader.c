@@ -211,6 +211,13 @@ static bool is_far_ahead(const struct plain_reader *plain)
     return plain->place == PLACE_SPOOL && spool_length(plain->spool.spool) < plain->spool.offset;
 }
 
+/* Can the store not deliver the piece? Nothing of it is lent then: a consumer looks again only when
+ * it has sent what it got. */
+static bool is_damaged(const struct plain_reader *plain, int err)
+{
+    return err && err != ERR_AGAIN && plain->place != PLACE_SPOOL;
+}
+
 /* The span may be empty at the end of a piece, which may turn out shorter than announced, or have
  * no successor. */
 static int peek_piece(struct object_reader *reader, struct span *out)
@@ -225,12 +232,21 @@ static int peek_piece(struct object_reader *reader, struct span *out)
                 partial_is_cut(parts->partial, &parts->place, parts->view.piece, parts->offset))) {
         leave_piece(reader); /* the piece was cut short or broke off */
         err = 0;
-    } else if (err && reader->plain.place == PLACE_CHUNKS) { /* a damaged piece becomes a hole */
+    } else if (is_damaged(&reader->plain, err)) { /* the piece becomes a hole */
         partial_forget(parts->partial, parts->view.piece);
         leave_piece(reader);
         err = 0;
     }
     return err;
+}
+
+/* Does it wait because of the disk, and not because of the origin? */
+static bool is_cold(const struct object_reader *reader)
+{
+    const struct plain_reader *plain = &reader->plain;
+    const struct ahead *ahead = plain->place == PLACE_SPOOL ? plain->spool.ahead : plain->ahead;
+
+    return (reader->parts && reader->parts->cold) || (ahead && ahead->behind);
 }
 
 static int peek_parts(struct object_reader *reader, struct span *out)
@@ -243,7 +259,7 @@ static int peek_parts(struct object_reader *reader, struct span *out)
     while (err == 0 && out->len == 0 && parts->offset < parts->end) {
         err = parts->view.object ? peek_piece(reader, out) : enter_piece(reader);
     }
-    parts->waits = err == ERR_AGAIN;
+    parts->waits = err == ERR_AGAIN && !is_cold(reader);
     return err;
 }
 
@@ -264,15 +280,6 @@ bool object_reader_waits(const struct object_reader *reader, uint64_t *from, uin
 static struct object_reader *reader_of(struct source *source)
 {
     return container_of(source, struct object_reader, source);
-}
-
-/* Did peek() return ERR_AGAIN because of the disk, and not because of the origin? */
-static bool is_cold(const struct object_reader *reader)
-{
-    const struct plain_reader *plain = &reader->plain;
-    const struct ahead *ahead = plain->place == PLACE_SPOOL ? plain->spool.ahead : plain->ahead;
-
-    return (reader->parts && reader->parts->cold) || (ahead && ahead->behind);
 }
 
 static int peek(struct object_reader *reader, struct span *out)

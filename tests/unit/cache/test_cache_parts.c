@@ -1,8 +1,12 @@
+#include "base/err.h"
 #include "base/mem.h"
 #include "cache/claim.h"
 #include "tests/unit/cache/cache_kit.h"
+#include "tests/unit/cache/store_kit.h"
 
 #include <criterion/criterion.h>
+#include <semaphore.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* Waits until what is on its way to the store is there, and the table has let go what is large. */
@@ -190,4 +194,105 @@ Test(cache_parts, what_is_renewed_while_it_arrives_is_kept)
     lookup_fini(&try.lookup);
     cache_kit_close(&kit);
     free(bytes);
+}
+
+/* ---- pieces on disk ---- */
+
+enum { PIECE = 3000000 }; /* long enough to be stored in chunks */
+
+static void post(void *arg)
+{
+    sem_post(arg);
+}
+
+/* Of http://a/x only the first `length` bytes are known, and these are not in our memory. */
+static void find_piece(struct cache_kit *kit, uint64_t length, bool cold, struct asked *try)
+{
+    struct kit files = {0};
+
+    cache_kit_open(kit, true);
+    fetch_part(kit, "http://a/x", length, 2 * PIECE);
+    cache_kit_reopen(kit);
+    if (cold) {
+        snprintf(files.dir, sizeof(files.dir), "%s", kit->path);
+        kit_cool(&files);
+    }
+    ask(kit, "http://a/x", NULL, try);
+    cr_assert_eq(try->result, CACHE_FRESH);
+}
+
+Test(cache_parts, a_piece_on_disk_is_waited_for_and_stays_one)
+{
+    struct object_reader reader;
+    struct cache_kit kit;
+    struct asked try;
+    struct span bytes;
+    uint64_t have = 0, from, to;
+    unsigned waits = 0;
+    sem_t woken;
+
+    sem_init(&woken, 0, 0);
+    find_piece(&kit, PIECE, true, &try);
+    struct partial *parts = object_parts(try.lookup.object);
+    cr_assert_eq(
+        object_reader_init(&reader, try.lookup.object, 0, PIECE, (struct waker){post, &woken}), 0);
+    while (have < PIECE) {
+        int err = source_peek(&reader.source, &bytes);
+        cr_assert(partial_covers(parts, 0, PIECE, false), "at %zu", (size_t)have);
+        if (err == ERR_AGAIN) {
+            waits++;
+            cr_expect_not(object_reader_waits(&reader, &from, &to), "nobody needs to fetch it");
+            sem_wait(&woken);
+            continue;
+        }
+        cr_assert(err == 0 && bytes.len > 0);
+        source_advance(&reader.source, bytes.len);
+        have += bytes.len;
+    }
+    object_reader_fini(&reader);
+    lookup_fini(&try.lookup);
+    cache_kit_close(&kit);
+    if (waits == 0) {
+        cr_skip_test("this file system keeps files in memory");
+    }
+}
+
+static void cut_segments(const struct cache_kit *kit)
+{
+    char command[128];
+
+    snprintf(command, sizeof(command), "truncate -s 64K %s/seg-*.mdb", kit->path);
+    cr_assert_eq(system(command), 0);
+}
+
+Test(cache_parts, a_piece_in_one_record_that_breaks_off_becomes_a_hole)
+{
+    enum { LENGTH = 600000, SENT = 200000 };
+    struct object_reader reader;
+    struct cache_kit kit;
+    struct asked try;
+    struct span bytes;
+    uint64_t from, to;
+    sem_t woken;
+
+    sem_init(&woken, 0, 0);
+    find_piece(&kit, LENGTH, false, &try);
+    cr_assert_eq(
+        object_reader_init(&reader, try.lookup.object, 0, LENGTH, (struct waker){post, &woken}), 0);
+    while (source_peek(&reader.source, &bytes) == ERR_AGAIN) {
+        sem_wait(&woken);
+    }
+    cr_assert_gt(bytes.len, SENT);
+    source_advance(&reader.source, SENT);
+    cut_segments(&kit);
+    int err = source_peek(&reader.source, &bytes);
+    while (err == ERR_AGAIN && !object_reader_waits(&reader, &from, &to)) {
+        sem_wait(&woken);
+        err = source_peek(&reader.source, &bytes);
+    }
+    cr_assert_eq(err, ERR_AGAIN);
+    cr_expect_eq(from, SENT, "somebody may fetch the rest");
+    object_reader_fini(&reader);
+    lookup_fini(&try.lookup);
+    cache_kit_close(&kit);
 }
