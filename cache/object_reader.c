@@ -141,6 +141,7 @@ struct parts_reader {
     uint64_t offset, end;
     bool waits;
     bool cold;                /* the record of the next piece has to be read from the disk first */
+    bool told;                /* the owner knows that nobody fetches the byte at the offset */
     struct partial_view view; /* the piece being read; object NULL: none */
     struct partial_reader place;
 };
@@ -177,7 +178,9 @@ static int enter_piece(struct object_reader *reader)
 {
     struct parts_reader *parts = reader->parts;
     struct partial_view *view = &parts->view;
+    bool told = parts->told;
 
+    parts->told = false;
     switch (partial_look(parts->partial, &parts->place, parts->offset, view)) {
     case PARTIAL_HERE:
         break;
@@ -187,7 +190,10 @@ static int enter_piece(struct object_reader *reader)
     case PARTIAL_WAIT:
         return ERR_AGAIN;
     case PARTIAL_HOLE:
-        reader->waker.wake(reader->waker.arg);
+        parts->told = true;
+        if (!told) { /* otherwise each look would lead to the next one */
+            reader->waker.wake(reader->waker.arg);
+        }
         return ERR_AGAIN;
     case PARTIAL_DEAD:
         return ERR_NOT_FOUND;
@@ -361,6 +367,7 @@ void object_reader_go_on(struct object_reader *reader, struct object *object)
     CHECK(parts && object_parts(object));
     leave_piece(reader);
     partial_leave(parts->partial, &parts->place);
+    parts->told = false;
     parts->partial = object_parts(object);
     partial_join(parts->partial, &parts->place, (struct piece_range){parts->offset, parts->end},
                  reader->waker);

@@ -406,6 +406,31 @@ Test(partial, a_reader_goes_from_piece_to_piece_and_says_where_one_is_missing)
     object_unref(&object);
 }
 
+Test(partial, of_a_hole_its_owner_is_told_once)
+{
+    struct partial *parts = parts_of(1000, true);
+    struct object *object = object_of(parts);
+    struct object_reader reader;
+    struct span bytes;
+
+    cr_assert_eq(object_reader_init(&reader, object, 0, 300, (struct waker){count_wake, NULL}), 0);
+    for (int i = 0; i < 3; i++) {
+        cr_expect_eq(source_peek(&reader.source, &bytes), ERR_AGAIN);
+        cr_expect_eq(wakes, 1, "to look is no reason to look again");
+    }
+    struct piece *piece = partial_claim(parts, 0, 300, CLAIM_HERE, 1000);
+    cr_expect_eq(wakes, 2, "somebody fetches it");
+    cr_expect_eq(source_peek(&reader.source, &bytes), ERR_AGAIN);
+    partial_forget(parts, piece);
+    int before = wakes;
+    cr_expect_eq(before, 3, "and has given it up");
+    cr_expect_eq(source_peek(&reader.source, &bytes), ERR_AGAIN);
+    cr_expect_eq(wakes, before + 1, "so it is a hole again");
+    object_reader_fini(&reader);
+    piece_unref(&piece);
+    object_unref(&object);
+}
+
 Test(partial, who_waits_far_ahead_reads_the_overlap_as_soon_as_it_comes)
 {
     struct overlap o = overlap_at(50 * MIB, 51 * MIB);
