@@ -6,7 +6,7 @@
  * has sent. A span stays valid and unchanged until the consumer has advanced past it or dropped the
  * source, so it may be given to the socket without a copy. After peek() has returned ERR_AGAIN, the
  * wake given to source_on_wake() is called once, from the consumer's loop and never from inside
- * peek().
+ * peek(). Only then, when no span is given, may others than the consumer call peek(), too.
  *
  * A span may also be in a file: then place() says where, and the kernel may send any part of it
  * from there. The bytes of the file stay valid as long as the span.

@@ -321,9 +321,12 @@ bool exchange_fill(struct exchange *x)
     struct span next;
     struct claim overlap;
 
+    /* while it does not wait, the client's socket may be sending what it has got */
+    if (x->body == NULL || !object_reader_waits(&x->reader, &from, &to)) {
+        return true;
+    }
     /* the awaited bytes may have come, or may never come: the end of a broken piece is no hole */
-    if (x->body == NULL || source_peek(x->body, &next) != ERR_AGAIN ||
-        !object_reader_waits(&x->reader, &from, &to)) {
+    if (source_peek(x->body, &next) != ERR_AGAIN || !object_reader_waits(&x->reader, &from, &to)) {
         return true;
     }
     if (goes_elsewhere(x, from)) {
