@@ -307,7 +307,7 @@ static void put(struct table *table, struct object *object, bool pending, bool p
     table_entry_put(table, shard, entry, pending);
     table_unlock(shard);
     object_unref(&old);
-    table_trim(table);
+    table_trim(table, shard);
 }
 
 void table_put(struct table *table, struct object *object, bool pending)
@@ -342,7 +342,7 @@ void table_settle(struct table *table, struct object *object, bool keep)
     }
     table_unlock(shard);
     object_unref(&gone);
-    table_trim(table);
+    table_trim(table, shard);
 }
 
 void table_entry_forget(struct table *table, struct shard *shard, struct entry *entry)

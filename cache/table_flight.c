@@ -111,7 +111,7 @@ void table_land(struct table *table, struct flight *flight, int64_t pass_until)
 
     take_out(table, shard, flight, pass_until);
     table_unlock(shard);
-    table_trim(table);
+    table_trim(table, shard);
 }
 
 void table_fail(struct table *table, struct flight *flight, struct failure failure)

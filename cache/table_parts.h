@@ -75,7 +75,8 @@ void table_publish_queues(struct table *table, struct shard *shard);
 
 /* ---- without a lock ---- */
 
-/* Evicts what is too much after an insertion. */
-void table_trim(struct table *table);
+/* Evicts what is too much after an insertion into the shard `grown`. That shard comes last: a shard
+ * in which all others are in use would give up what has just come, as nobody can have used it. */
+void table_trim(struct table *table, const struct shard *grown);
 
 #endif

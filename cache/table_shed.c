@@ -47,19 +47,30 @@ static enum hot_queue victim(struct table *table)
                       bytes > held ? bytes - held : 0);
 }
 
-/* Evicts hot objects of about `bytes` bytes, a few from each shard in turn. When no shard has an
- * object in the queue that should shrink, objects leave the other queue. */
-static void shed(struct table *table, size_t bytes)
+static struct shard *next_shard(struct table *table)
+{
+    unsigned turn = atomic_fetch_add_explicit(&table->turn, 1, memory_order_relaxed);
+
+    return &table->shards[turn % SHARDS];
+}
+
+/* Evicts hot objects of about `bytes` bytes, a few from each shard in turn, and from the shard
+ * `spared` (NULL: none) only what the others do not have. When no shard has an object in the queue
+ * that should shrink, objects leave the other queue. */
+static void shed(struct table *table, size_t bytes, const struct shard *spared)
 {
     size_t left = SHED_MAX;
 
     for (unsigned fruitless = 0; bytes > 0 && left > 0 && fruitless < 2 * SHARDS;) {
-        unsigned turn = atomic_fetch_add_explicit(&table->turn, 1, memory_order_relaxed);
+        struct shard *shard = next_shard(table);
+        if (shard == spared && fruitless % SHARDS < SHARDS - 1) {
+            continue;
+        }
         enum hot_queue from = victim(table);
         if (fruitless >= SHARDS) {
             from = from == HOT_NEW ? HOT_MAIN : HOT_NEW;
         }
-        size_t freed = shed_some(table, &table->shards[turn % SHARDS], from, bytes, &left);
+        size_t freed = shed_some(table, shard, from, bytes, &left);
         bytes -= freed < bytes ? freed : bytes;
         fruitless = freed ? 0 : fruitless + 1;
     }
@@ -67,7 +78,7 @@ static void shed(struct table *table, size_t bytes)
 
 static void on_relief(void *arg, size_t bytes)
 {
-    shed(arg, bytes);
+    shed(arg, bytes, NULL);
 }
 
 void table_relieve_memory(struct table *table)
@@ -75,11 +86,11 @@ void table_relieve_memory(struct table *table)
     memory_set_relief(on_relief, table);
 }
 
-void table_trim(struct table *table)
+void table_trim(struct table *table, const struct shard *grown)
 {
     size_t bytes = atomic_load_explicit(&table->bytes, memory_order_relaxed);
     size_t above = bytes > table->limit ? bytes - table->limit : 0;
     size_t excess = memory_excess();
 
-    shed(table, excess > above ? excess : above);
+    shed(table, excess > above ? excess : above, grown);
 }

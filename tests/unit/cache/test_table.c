@@ -35,7 +35,7 @@ static void name(struct named *named, uint64_t number)
 /* A response without a body whose head takes about `bytes`. */
 static struct object *make(uint64_t number, size_t bytes)
 {
-    static char value[100000];
+    static char value[1000000];
     struct named named;
     struct http_field field = {.name = SPAN("X"), .value = span_of(value, bytes)};
     struct http_fields fields = {.at = &field, .count = 1};
@@ -290,6 +290,30 @@ Test(table, what_left_unused_and_comes_again_belongs_to_the_hot_ones)
         ask(table, i);
     }
     cr_expect(holds(table, 7));
+    table_free(&table);
+}
+
+/* It takes the room of more objects than give way at a time, so some still have to when it has
+ * come; and all that is older is in use. */
+Test(table, what_comes_does_not_give_way_to_itself)
+{
+    enum { SMALL_ROOM = 2 << 20, SMALL = 100, LARGE = 600000, HOT = SMALL_ROOM / 900, MANY = 200 };
+    struct table *table = table_new(SMALL_ROOM);
+    struct named named;
+    unsigned tell;
+    bool seen;
+
+    for (uint64_t i = 0; i < MANY; i++) {
+        for (uint64_t n = 0; n < HOT; n++) {
+            if (!use(table, n, &tell, &seen)) {
+                bring_sized(table, n, SMALL);
+            }
+        }
+        name(&named, 100000 + i);
+        table_remember(table, &named.key);
+        bring_sized(table, 100000 + i, LARGE);
+        cr_expect(holds(table, 100000 + i), "number %llu", (unsigned long long)i);
+    }
     table_free(&table);
 }
 
