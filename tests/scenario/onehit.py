@@ -50,8 +50,8 @@ class Scene:
         """Whether it came from memory."""
         status, body, fields = self.client.get(f"{self.origin.base}/{kind}/{size}/{number}")
         check(status == 200 and len(body) == size, f"/{kind}/{size}/{number}: {status}, {len(body)}")
-        how = fields["Cache-Status"]
-        return "; hit" in how and "detail=" not in how
+        self.how = fields["Cache-Status"]
+        return "; hit" in self.how and "detail=" not in self.how
 
     def ask_for_hot(self):
         """The share that came from memory."""
@@ -76,8 +76,12 @@ class Scene:
 
     def ask_again(self):
         for kind in ("once", "chunked"):
-            came = [self.get(kind, self.sizes[-1], MOST) for _ in range(3)]
-            check(came == [False, False, True], f"{kind}, asked for again: from memory {came}")
+            came, said = [], []
+            for _ in range(3):
+                came.append(self.get(kind, self.sizes[-1], MOST))
+                said.append(self.how)
+            check(came == [False, False, True],
+                  "\n  ".join([f"{kind}, asked for again: from memory {came}", *said]))
 
     def end(self):
         check(self.proxy.stop(), "it did not end well")
