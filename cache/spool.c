@@ -1,88 +1,9 @@
 #include "cache/spool_parts.h"
 
 #include "base/err.h"
-#include "base/prefetch.h"
 #include "base/mem.h"
 #include "base/memory.h"
 #include "base/minmax.h"
-
-/* ---- chunks ---- */
-
-static struct chunk *chunk_new(uint64_t start, size_t cap)
-{
-    struct chunk *chunk = xmalloc(sizeof(*chunk) + cap);
-
-    atomic_init(&chunk->refs, 1);
-    chunk->cap = (uint32_t)cap;
-    chunk->start = start;
-    memory_take(MEMORY_BODIES, sizeof(*chunk) + cap);
-    return chunk;
-}
-
-void chunk_unref(void *arg)
-{
-    struct chunk *chunk = arg;
-
-    if (chunk && atomic_fetch_sub_explicit(&chunk->refs, 1, memory_order_acq_rel) == 1) {
-        memory_give(MEMORY_BODIES, sizeof(*chunk) + chunk->cap);
-        free(chunk);
-    }
-}
-
-struct chunk *chunk_ref(struct chunk *chunk)
-{
-    atomic_fetch_add_explicit(&chunk->refs, 1, memory_order_relaxed);
-    return chunk;
-}
-
-uint64_t chunk_end(const struct chunk *chunk)
-{
-    return chunk->start + chunk->cap;
-}
-
-/* Adds a place to the array of chunks. Most bodies have one chunk, which needs no separate
- * array. */
-static void lengthen_row(struct spool *spool)
-{
-    struct chunk **own = spool->chunks == &spool->first ? NULL : spool->chunks;
-
-    spool->cap *= 4;
-    spool->chunks = xrealloc(own, spool->cap * sizeof(struct chunk *));
-    spool->chunks[0] = own ? spool->chunks[0] : spool->first;
-}
-
-/* Only the writer adds chunks, but readers use the array, so it changes under the lock. */
-static struct chunk *add_chunk(struct spool *spool, size_t coming)
-{
-    struct chunk *chunk = chunk_new(spool->length, spool_next_size(spool, coming));
-
-    memory_relieve();
-    pthread_mutex_lock(&spool->lock);
-    if (spool->count == spool->cap) {
-        lengthen_row(spool);
-    }
-    spool->chunks[spool->count++] = chunk;
-    spool->in_memory += chunk->cap;
-    pthread_mutex_unlock(&spool->lock);
-    spool->tail = chunk;
-    return chunk;
-}
-
-/* The chunk in memory that holds `offset`, which must be published; or NULL. */
-struct chunk *spool_chunk_at(const struct spool *spool, uint64_t offset)
-{
-    size_t low = spool->dropped, high = spool->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (chunk_end(spool->chunks[middle]) <= offset) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low < spool->count && spool->chunks[low]->start <= offset ? spool->chunks[low] : NULL;
-}
 
 /* ---- life ---- */
 
@@ -140,7 +61,7 @@ void spool_unref(struct spool **slot)
     free(spool);
 }
 
-/* ---- questions, under the lock ---- */
+/* ---- the writer ---- */
 
 void spool_wake(struct waker *waker)
 {
@@ -148,25 +69,6 @@ void spool_wake(struct waker *waker)
         waker->wake(waker->arg);
     }
 }
-
-bool spool_is_large(const struct spool *spool)
-{
-    return spool->spill || spool->expected > INLINE_BODY_MAX || spool->length > INLINE_BODY_MAX;
-}
-
-bool spool_is_storing(const struct spool *spool)
-{
-    return (spool->put != NULL || spool->committed) && !spool->put_failed;
-}
-
-/* Is the body small enough, and wanted, so that all of it stays in memory? */
-bool spool_keeps(const struct spool *spool)
-{
-    return spool->keep && !spool->spill && spool->length <= spool->keep_max &&
-           (spool->expected < 0 || (uint64_t)spool->expected <= spool->keep_max);
-}
-
-/* ---- the writer ---- */
 
 void spool_keep(struct spool *spool, uint64_t max)
 {
@@ -219,7 +121,7 @@ static void outgrow(struct spool *spool)
 static void copy_in(struct spool *spool, struct span bytes)
 {
     while (bytes.len > 0) {
-        struct chunk *tail = spool->tail ? spool->tail : add_chunk(spool, bytes.len);
+        struct chunk *tail = spool->tail ? spool->tail : spool_add_chunk(spool, bytes.len);
         uint64_t room = chunk_end(tail) - spool->length;
         struct span part = span_take(bytes, room < bytes.len ? (size_t)room : bytes.len);
         /* beyond the published length, where no reader looks so far */
@@ -364,94 +266,4 @@ void spool_writer_gone(struct spool *spool)
     pthread_mutex_lock(&spool->lock);
     spool->writer = (struct waker){0};
     pthread_mutex_unlock(&spool->lock);
-}
-
-/* ---- for all threads ---- */
-
-size_t spool_readers(struct spool *spool)
-{
-    pthread_mutex_lock(&spool->lock);
-    size_t count = spool->reader_count;
-    pthread_mutex_unlock(&spool->lock);
-    return count;
-}
-
-bool spool_is_paused(struct spool *spool)
-{
-    pthread_mutex_lock(&spool->lock);
-    bool paused = spool->paused;
-    pthread_mutex_unlock(&spool->lock);
-    return paused;
-}
-
-bool spool_is_wanted(struct spool *spool)
-{
-    pthread_mutex_lock(&spool->lock);
-    bool wanted = spool_is_storing(spool) || spool_keeps(spool);
-    pthread_mutex_unlock(&spool->lock);
-    return wanted;
-}
-
-bool spool_is_stored(struct spool *spool)
-{
-    pthread_mutex_lock(&spool->lock);
-    bool stored = spool_is_storing(spool);
-    pthread_mutex_unlock(&spool->lock);
-    return stored;
-}
-
-bool spool_is_outgrown(struct spool *spool)
-{
-    pthread_mutex_lock(&spool->lock);
-    bool outgrown = spool->outgrown;
-    pthread_mutex_unlock(&spool->lock);
-    return outgrown;
-}
-
-bool spool_lacks_room(struct spool *spool)
-{
-    pthread_mutex_lock(&spool->lock);
-    bool lacks = spool->lacks_room;
-    pthread_mutex_unlock(&spool->lock);
-    return lacks;
-}
-
-bool spool_is_complete(const struct spool *spool)
-{
-    return atomic_load_explicit(&spool->complete, memory_order_acquire);
-}
-
-bool spool_is_kept(const struct spool *spool)
-{
-    return spool_is_complete(spool) && spool_keeps(spool);
-}
-
-void spool_prefetch(const struct spool *spool)
-{
-    prefetch(spool, offsetof(struct spool, lock));
-}
-
-bool spool_whole(const struct spool *spool, struct span *body)
-{
-    if (!spool_is_kept(spool) || spool->count > 1) {
-        return false;
-    }
-    *body = spool->count ? span_of(spool->chunks[0]->data, (size_t)spool->length) : SPAN_EMPTY;
-    return true;
-}
-
-uint64_t spool_length(struct spool *spool)
-{
-    pthread_mutex_lock(&spool->lock);
-    uint64_t length = spool->length;
-    pthread_mutex_unlock(&spool->lock);
-    return length;
-}
-
-size_t spool_memory(struct spool *spool)
-{
-    pthread_mutex_lock(&spool->lock);
-    size_t bytes = spool->in_memory + sizeof(*spool);
-    pthread_mutex_unlock(&spool->lock);
-    return bytes;
 }

@@ -28,6 +28,9 @@ struct spool;
 
 enum spool_flow { SPOOL_MORE, SPOOL_PAUSE };
 
+/* Memory that a body needs at least while passing through, however tight memory is. */
+#define SPOOL_LEAST ((size_t)32 * 1024)
+
 struct spool_options {
     int64_t expected; /* announced length, or -1 */
     size_t limit;     /* bytes in memory above which the writer is paused */
@@ -90,8 +93,7 @@ void spool_writer_gone(struct spool *spool);
 /* ---- anybody ---- */
 
 size_t spool_readers(struct spool *spool);
-/* Will anybody need its bytes although it has no readers: because they are being stored, or are
- * kept in memory? */
+/* Is it to stay, in the store or in memory, whether it has readers or not? */
 bool spool_is_wanted(struct spool *spool);
 /* Is it in the store, or being stored: can all of it be read again? */
 bool spool_is_stored(struct spool *spool);
@@ -103,12 +105,10 @@ bool spool_is_outgrown(struct spool *spool);
 bool spool_is_complete(const struct spool *spool);
 /* Is it complete, and all in memory for as long as the spool lives? */
 bool spool_is_kept(const struct spool *spool);
-/* Prefetches what spool_whole() will read (base/prefetch.h). */
-void spool_prefetch(const struct spool *spool);
 /* The same in one piece, as the body of a hot object. *body is set. */
 bool spool_whole(const struct spool *spool, struct span *body);
-/* Memory that a body needs at least while passing through, however tight memory is. */
-#define SPOOL_LEAST ((size_t)32 * 1024)
+/* Prefetches what spool_whole() will read (base/prefetch.h). */
+void spool_prefetch(const struct spool *spool);
 
 /* Bytes that have arrived. */
 uint64_t spool_length(struct spool *spool);

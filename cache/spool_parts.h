@@ -1,7 +1,14 @@
 /*
- * spool_parts - the inside of a spool, shared by spool.c (its life, the writer), spool_drop.c (what
- * leaves memory, and when the writer pauses), spool_room.c (the writer's memory), spool_store.c
- * (storing), spool_reader.c (readers) and spool_slowest.c (how far they have come).
+ * spool_parts - the inside of a spool, shared by the files that it is made of:
+ *
+ * spool.c          its life, and the writer
+ * spool_chunks.c   the bytes in memory
+ * spool_drop.c     what leaves memory, and when the writer pauses
+ * spool_room.c     memory for what comes next
+ * spool_store.c    storing
+ * spool_reader.c   readers
+ * spool_slowest.c  how far they have come
+ * spool_look.c     what can be asked
  */
 #ifndef LARDER_CACHE_SPOOL_PARTS_H
 #define LARDER_CACHE_SPOOL_PARTS_H
@@ -100,7 +107,7 @@ struct spool {
     size_t queued, stored; /* groups given to the store; groups durable there */
 };
 
-/* ---- chunks: counted; spool.c ---- */
+/* ---- chunks: counted; spool_chunks.c ---- */
 
 struct chunk *chunk_ref(struct chunk *chunk);
 void chunk_unref(void *chunk); /* accepts NULL */
@@ -114,8 +121,10 @@ static inline uint64_t spool_memory_begin(const struct spool *spool)
 
 /* The chunk in memory that holds `offset`, which must have arrived; or NULL. Under the lock. */
 struct chunk *spool_chunk_at(const struct spool *spool, uint64_t offset);
+/* Adds the next chunk, with `coming` bytes to be put in. For the writer, without the lock. */
+struct chunk *spool_add_chunk(struct spool *spool, size_t coming);
 
-/* ---- under the lock; spool.c ---- */
+/* ---- under the lock; spool_look.c ---- */
 
 /* Is it too large for one record of the store? */
 bool spool_is_large(const struct spool *spool);
@@ -123,6 +132,9 @@ bool spool_is_large(const struct spool *spool);
 bool spool_is_storing(const struct spool *spool);
 /* Is it small enough, and wanted, so that all of it stays in memory? */
 bool spool_keeps(const struct spool *spool);
+
+/* ---- under the lock; spool.c ---- */
+
 void spool_wake(struct waker *waker);
 
 /* ---- what leaves memory, under the lock; spool_drop.c ---- */
@@ -163,7 +175,8 @@ void spool_drop_promise(struct spool *spool);
 
 /* Gives complete groups to the store; at the end (`last`) also the rest. Without the lock. */
 void spool_queue_groups(struct spool *spool, bool last);
-/* Lends the bytes [from, to) to the store as pieces; returns how many. Under the lock. */
+/* Lends the bytes [from, to) to the store as pieces, one for each chunk; returns how many. Under
+ * the lock. */
 size_t spool_borrow(struct spool *spool, uint64_t from, uint64_t to, struct store_piece *pieces,
                     size_t max);
 

@@ -74,29 +74,24 @@ static int peek_stored(struct spool_reader *reader, struct span *out)
     CHECK(count > 0);
     ahead_need(&reader->ahead, reader->waker);
     int err = ahead_chunk(reader->ahead, spool->shelf.store, chunks, count, &reader->lent);
-    if (err) {
+    if (err) { /* the bytes are being read; or they are corrupt, and the reader cannot go on */
         reader->lent = SPAN_EMPTY;
-        return err; /* the bytes are being read; or they are corrupt, and this reader cannot
-                       continue */
+        return err;
     }
     reader->lent_at = (uint64_t)group * STORE_CHUNK;
     err = peek_lent(reader, out);
     return err || out->len > 0 ? err : ERR_CORRUPT;
 }
 
-int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t from, uint64_t to,
-                      struct waker waker)
+/* Takes part from its offset on. False: bytes there have left memory, and storing has failed before
+ * they were in the store. */
+static bool join(struct spool_reader *reader, struct spool *spool, bool *in_memory)
 {
-    struct span first;
-
-    *reader = (struct spool_reader){.offset = from, .end = to, .waker = waker};
-    list_init(&reader->link);
     pthread_mutex_lock(&spool->lock);
     uint64_t begin = spool_memory_begin(spool);
-    bool in_memory = from >= begin;
-    /* If storing has failed meanwhile, the stored bytes end before those in memory begin. */
-    bool gone = !in_memory && (uint64_t)spool->stored * STORE_CHUNK < begin;
-    if (!gone) {
+    *in_memory = reader->offset >= begin;
+    bool joins = *in_memory || (uint64_t)spool->stored * STORE_CHUNK >= begin;
+    if (joins) {
         list_push_back(&spool->readers, &reader->link);
         spool->reader_count++;
         spool_reader_came(spool, reader);
@@ -105,14 +100,26 @@ int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t
         spool_let_go(spool); /* a writer that has paused may have to go on for this reader */
     }
     pthread_mutex_unlock(&spool->lock);
-    if (!gone && !in_memory) {
-        int err = peek_stored(reader, &first);
-        gone = err != 0 && err != ERR_AGAIN;
-        if (gone) { /* fail now, before a response head is sent */
-            spool_reader_fini(reader);
-        }
+    return joins;
+}
+
+int spool_reader_init(struct spool_reader *reader, struct spool *spool, uint64_t from, uint64_t to,
+                      struct waker waker)
+{
+    struct span first;
+    bool in_memory;
+
+    *reader = (struct spool_reader){.offset = from, .end = to, .waker = waker};
+    list_init(&reader->link);
+    if (!join(reader, spool, &in_memory)) {
+        return ERR_NOT_FOUND;
     }
-    return gone ? ERR_NOT_FOUND : 0;
+    int err = in_memory ? 0 : peek_stored(reader, &first);
+    if (err && err != ERR_AGAIN) { /* fail now, before a response head is sent */
+        spool_reader_fini(reader);
+        return ERR_NOT_FOUND;
+    }
+    return 0;
 }
 
 /* The chunk that has the reader's next byte; NULL: it has left memory. One that was lent stays the

@@ -29,15 +29,6 @@ static size_t chunk_size(const struct spool *spool, uint64_t start, size_t comin
     return (size_t)(left < most ? left : most);
 }
 
-/* Is the body to be kept in memory or stored? Then its memory is reserved in advance. */
-static bool is_to_stay(struct spool *spool)
-{
-    pthread_mutex_lock(&spool->lock);
-    bool stays = spool_is_storing(spool) || spool_keeps(spool);
-    pthread_mutex_unlock(&spool->lock);
-    return stays;
-}
-
 /* Where the next chunk begins. */
 static uint64_t next_start(const struct spool *spool)
 {
@@ -83,7 +74,8 @@ static bool assure(struct spool *spool, size_t least)
 
 void spool_look_ahead(struct spool *spool)
 {
-    if (spool->room_certain || spool->put == NULL || !spool_is_large(spool) || !is_to_stay(spool)) {
+    if (spool->room_certain || spool->put == NULL || !spool_is_large(spool) ||
+        !spool_is_wanted(spool)) {
         return;
     }
     size_t ahead = needed(spool, 0);
@@ -133,7 +125,7 @@ size_t spool_next_size(struct spool *spool, size_t coming)
 {
     size_t cap = chunk_size(spool, spool->length, coming);
 
-    if (!spool->room_certain && is_to_stay(spool)) {
+    if (!spool->room_certain && spool_is_wanted(spool)) {
         if (assure(spool, cap)) {
             return use_promise(spool, cap);
         }

@@ -49,7 +49,6 @@ static void on_group_stored(void *arg, int err, const struct store_chunk *place)
     spool_unref(&spool);
 }
 
-/* Borrows the bytes [from, to) for the store, chunk by chunk. Returns the number of pieces. */
 size_t spool_borrow(struct spool *spool, uint64_t from, uint64_t to, struct store_piece *pieces,
                     size_t max)
 {
@@ -69,7 +68,7 @@ size_t spool_borrow(struct spool *spool, uint64_t from, uint64_t to, struct stor
     return n;
 }
 
-/* For the writer. Called without the lock, because the store may call back at once. */
+/* Without the lock, because the store may call back at once. */
 void spool_queue_groups(struct spool *spool, bool last)
 {
     for (;;) {
