@@ -1,10 +1,7 @@
-/* find - finds what is stored under a key, and the chunks of a large body. */
-#include "base/clock.h"
+/* find - finds what is stored under a key, and pins all of it. */
 #include "base/err.h"
-#include "base/guard.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cache/store/resident.h"
 #include "cache/store/store_parts.h"
 
 #include <errno.h>
@@ -352,55 +349,7 @@ int store_find_now(struct store *store, const uint8_t hash[STORE_HASH], struct s
     return err;
 }
 
-/* Ends a lookup of a chunk in a pinned segment: gives the pin to the caller or, after an error,
- * back. Returns `err`. */
-static int hand_pin(struct store *store, struct segment *segment, int err, struct store_pin **pin)
-{
-    if (err == -EIO) {
-        store_count_error(store);
-    }
-    if (err) {
-        segments_unpin(&store->disk.segments, segment);
-        return err;
-    }
-    *pin = &segment->pin;
-    return 0;
-}
-
-int store_lend_now(struct store *store, const struct store_chunk *chunk, struct store_pin **pin,
-                   struct span *out)
-{
-    struct segments *segments = &store->disk.segments;
-    struct segment *segment;
-    void *copy = NULL;
-    int err = find_segment(segments, chunk->segment, true, WALK_NOW, &segment);
-
-    *pin = NULL;
-    if (err) {
-        return err;
-    }
-    err = lookup_chunk(segment, chunk, WALK_NOW, out, &copy);
-    if (!err && copy) { /* chunks are padded so that they can be lent */
-        free(copy);
-        segment_condemn_chunk(segment, chunk->number);
-        err = ERR_CORRUPT;
-    }
-    return hand_pin(store, segment, err, pin);
-}
-
-bool store_is_resident(struct span lent)
-{
-    return resident(lent.at, lent.len);
-}
-
-bool store_is_resident_lately(struct span lent)
-{
-    /* from the same address as walk_lend(), which includes the header, so that both share what was
-     * seen */
-    return resident_lately(lent.at - WALK_HEADER, lent.len + WALK_HEADER, clock_mono_ms());
-}
-
-/* ---- uses, pins ---- */
+/* ---- uses, and the end ---- */
 
 static void count_uses(struct segments *segments, uint32_t id, uint32_t number, unsigned uses)
 {
@@ -438,38 +387,4 @@ void store_object_done(struct store *store, struct store_object *object)
     free(object->copy);
     store_read_unref(object->read);
     *object = (struct store_object){0};
-}
-
-int store_lend(struct store *store, const struct store_chunk *chunk, struct store_pin **pin,
-               struct span *out)
-{
-    struct segments *segments = &store->disk.segments;
-    struct segment *segment = segments_pin_any(segments, chunk->segment);
-
-    *pin = NULL;
-    if (!segment) {
-        return ERR_NOT_FOUND;
-    }
-    int err = lookup_lend(segment, chunk, out);
-    return hand_pin(store, segment, err, pin);
-}
-
-int store_readable(struct store *store, struct span lent)
-{
-    int err = guard_touch(lent);
-
-    if (err) {
-        store_count_error(store);
-    }
-    return err;
-}
-
-void store_unpin(struct store *store, struct store_pin *pin)
-{
-    segments_unpin(&store->disk.segments, segment_of_pin(pin));
-}
-
-struct file_place store_place(struct store_pin *pin, struct span lent)
-{
-    return segment_place(segment_of_pin(pin), lent);
 }

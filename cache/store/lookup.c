@@ -122,9 +122,9 @@ int lookup_location(struct index *index, const uint8_t hash[STORE_HASH], enum wa
                   ? get(&walk, &index_objects_tree, WALK_LAST, key, &found)
                   : get_in_transaction(&walk, &index_objects_tree, key, &found, commit);
     walk_fini(&walk);
+    /* the tree is damaged, not the record: deleting it would walk the same pages */
     if (err == ERR_CORRUPT) {
-        return ERR_IO; /* the tree is damaged, not the record: deleting it would walk the same pages
-                        */
+        return ERR_IO;
     }
     if (!err) {
         err = location_read(found.bytes, hash, out);
@@ -252,10 +252,11 @@ int lookup_chunk(struct segment *segment, const struct store_chunk *chunk, enum 
     return err;
 }
 
-int lookup_lend(struct segment *segment, const struct store_chunk *chunk, struct span *out)
+int lookup_lend(struct segment *segment, const struct store_chunk *chunk, enum walk_way way,
+                struct span *out)
 {
     void *copy = NULL;
-    int err = lookup_chunk(segment, chunk, WALK_MAP, out, &copy);
+    int err = lookup_chunk(segment, chunk, way, out, &copy);
 
     if (!err && copy) { /* chunks are padded so that they can be lent */
         free(copy);

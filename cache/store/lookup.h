@@ -33,8 +33,9 @@ int lookup_record(struct segment *segment, uint32_t number, enum walk_way way,
 /* *copy is NULL if the bytes are in the mapping, else it must be freed. */
 int lookup_chunk(struct segment *segment, const struct store_chunk *chunk, enum walk_way way,
                  struct span *out, void **copy);
-/* From the mapping, waiting for the disk if necessary. */
-int lookup_lend(struct segment *segment, const struct store_chunk *chunk, struct span *out);
+/* The same from the mapping only; `way` is WALK_MAP or WALK_NOW. */
+int lookup_lend(struct segment *segment, const struct store_chunk *chunk, enum walk_way way,
+                struct span *out);
 
 /* The next numbers of a segment that nobody is writing to. Waits for the disk. */
 int lookup_next(struct segment *segment, uint32_t *object, uint32_t *chunk);

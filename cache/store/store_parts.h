@@ -1,6 +1,6 @@
 /*
- * store_parts - the inside of a store, shared by store.c (life, putting), find.c (finding) and
- * read.c (reads for threads that must not wait).
+ * store_parts - the inside of a store, shared by store.c (life, putting), find.c (finding), lend.c
+ * (lending) and read.c (reads for threads that must not wait).
  */
 #ifndef LARDER_CACHE_STORE_PARTS_H
 #define LARDER_CACHE_STORE_PARTS_H

@@ -89,7 +89,8 @@ Test(segment, lent_values_never_move)
         }
         cr_assert_eq(segment_commit(segment), 0);
         memset(same, i & 0xff, sizeof(same));
-        cr_assert_eq(lookup_lend(segment, &chunk, &lent), ERR_CORRUPT, "a wrong sum is noticed");
+        cr_assert_eq(lookup_lend(segment, &chunk, WALK_MAP, &lent), ERR_CORRUPT,
+                     "a wrong sum is noticed");
         MDB_txn *txn;
         MDB_val key = env_val(&chunk.number, sizeof(chunk.number)), val;
         cr_assert_eq(env_read_begin(&segment->env, &txn), 0);
@@ -254,12 +255,12 @@ Test(segment, a_sealed_one_costs_its_readers_no_writer)
     cr_expect_not_null(segment->env.lmdb, "somebody is in a transaction");
     segment_exit(segment);
     cr_assert(segment_pin(segment, segment->id, false));
-    cr_assert_eq(lookup_lend(segment, &chunk, &before), 0);
+    cr_assert_eq(lookup_lend(segment, &chunk, WALK_MAP, &before), 0);
     cr_expect_not(segment_enter(segment), "nobody begins a transaction any more");
     segment_shed(segment);
     cr_expect_null(segment->env.lmdb, "readers are no reason to keep it");
     cr_expect_arr_eq(before.at, same, sizeof(same), "what was lent stays where it is");
-    cr_assert_eq(lookup_lend(segment, &chunk, &lent), 0);
+    cr_assert_eq(lookup_lend(segment, &chunk, WALK_MAP, &lent), 0);
     cr_expect_eq(lent.at, before.at);
     struct file_place place = segment_place(segment, lent);
     char read[sizeof(same)];
@@ -300,7 +301,7 @@ Test(segment, bytes_behind_the_capacity_have_a_place)
     segment_close(segment);
     segment_adopt(segment, &f.segments.home, &spec, false);
     cr_assert_eq(segments_pin(&f.segments, spec.id), segment);
-    cr_assert_eq(lookup_lend(segment, &chunk, &lent), 0);
+    cr_assert_eq(lookup_lend(segment, &chunk, WALK_MAP, &lent), 0);
     struct file_place place = segment_place(segment, lent);
     char read[sizeof(same)];
     cr_assert_eq(pread(place.fd, read, sizeof(read), (off_t)place.offset), sizeof(read));
