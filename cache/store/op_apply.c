@@ -260,12 +260,10 @@ static int apply_update(struct disk *disk, struct op *op)
         return index_drop(disk->index, op->hash); /* the object with its outdated head is deleted */
     }
     memcpy(record.hash, op->hash, STORE_HASH);
-    enum s3_log log =
-        /* in the same log, so that the head is not evicted before its body */
-        log_of_stored(disk, op->hash);
-    int err = append_room(disk, log,
-                          /* may evict the body, which is checked afterwards */
-                          record_size(&record));
+    /* in the same log, so that the head is not evicted before its body */
+    enum s3_log log = log_of_stored(disk, op->hash);
+    /* may evict the body, which is checked afterwards */
+    int err = append_room(disk, log, record_size(&record));
     if (err) {
         return err;
     }
