@@ -13,22 +13,22 @@
 
 #include <signal.h>
 
-/* How often it is tried to free replaced worlds, while there are any. */
+/* How often the server tries to free replaced snapshots, while there are any. */
 #define COLLECT_MS 20
 /* How often ramps and load levels are computed. */
 #define LOAD_MS 1000
 
-/* ---- worlds ---- */
+/* ---- snapshots ---- */
 
-static void world_free(void *value)
+static void snapshot_free(void *value)
 {
-    struct world *world = value;
+    struct snapshot *snapshot = value;
 
-    signatures_unref(&world->signatures);
-    measure_leave(&world->measured);
-    settings_release(world->settings, world->settings_worlds);
-    bound_unref(&world->bound);
-    free(world);
+    signatures_unref(&snapshot->signatures);
+    measure_leave(&snapshot->measured);
+    settings_release(snapshot->settings, snapshot->settings_holders);
+    bound_unref(&snapshot->bound);
+    free(snapshot);
 }
 
 static void on_collect(uv_timer_t *timer)
@@ -40,44 +40,57 @@ static void on_collect(uv_timer_t *timer)
     }
 }
 
+/* The answers' view of the server's parts; it lives as long as they do. */
+static struct view view_of(const struct server *s, const struct snapshot *snapshot)
+{
+    return (struct view){
+        .zones = s->settings->zones,
+        .bound = snapshot->bound,
+        .nearest = s->settings->nearest.map,
+        .rankings = s->settings->nearest.rankings,
+        .measured = snapshot->measured,
+        .explore = snapshot->measured ? s->settings->measured.share : 0,
+        .standing = &snapshot->standing,
+        .identity = &snapshot->identity,
+        .rates = &s->settings->rates,
+        .signatures = snapshot->signatures,
+        .recursion = s->settings->recursion,
+    };
+}
+
+static struct snapshot *snapshot_new(struct server *s)
+{
+    struct snapshot *snapshot = xcalloc(1, sizeof(*snapshot));
+
+    roster_standing(s->roster, s->probes, uv_now(&s->loop), &snapshot->standing);
+    for (size_t i = 0; i < s->settings->replica_count; i++) {
+        snapshot->slots[i] = roster_slot(s->roster, i);
+    }
+    snapshot->resolver = s->settings->recursion ? s->resolver : NULL;
+    snapshot->settings = s->settings;
+    snapshot->settings_holders = s->settings_holders;
+    ++*s->settings_holders;
+    snapshot->signatures = signatures_ref(s->signing.current);
+    snapshot->measured = measure_join(s->measure);
+    snapshot->identity = s->settings->identity;
+    if (s->settings->cookies.mode != COOKIES_OFF && snapshot->identity.cookies.count == 0) {
+        snapshot->identity.cookies = (struct cookie_secrets){1, {s->cookie_key}};
+    }
+    snapshot->bound = bound_ref(s->state.bound);
+    snapshot->view = view_of(s, snapshot);
+    return snapshot;
+}
+
 void server_publish(void *arg)
 {
     struct server *s = arg;
-    struct world *world = xcalloc(1, sizeof(*world));
 
     roster_note_bound(s->roster, s->state.bound);
-    roster_standing(s->roster, s->probes, uv_now(&s->loop), &world->standing);
-    s->standing = world->standing;
-    for (size_t i = 0; i < s->settings->replica_count; i++) {
-        world->slots[i] = roster_slot(s->roster, i);
-    }
-    world->resolver = s->settings->recursion ? s->resolver : NULL;
-    world->settings = s->settings;
-    world->settings_worlds = s->settings_worlds;
-    ++*s->settings_worlds;
-    world->signatures = signatures_ref(s->signing.current);
-    world->measured = measure_join(s->measure);
-    world->identity = s->settings->identity;
-    if (s->settings->cookies.mode != COOKIES_OFF && world->identity.cookies.count == 0) {
-        world->identity.cookies = (struct cookie_secrets){1, {s->cookie_key}};
-    }
-    world->bound = bound_ref(s->state.bound);
-    world->view = (struct view){
-        .zones = s->settings->zones,
-        .bound = world->bound,
-        .nearest = s->settings->nearest.map,
-        .rankings = s->settings->nearest.rankings,
-        .measured = world->measured,
-        .explore = world->measured ? s->settings->measured.share : 0,
-        .standing = &world->standing,
-        .identity = &world->identity,
-        .rates = &s->settings->rates,
-        .signatures = world->signatures,
-        .recursion = s->settings->recursion,
-    };
-    publish_set(s->publish, world);
-    if (!uv_is_active((uv_handle_t *)&s
-                          ->collect)) { /* else a series of new worlds would put it off for ever */
+    struct snapshot *snapshot = snapshot_new(s);
+    s->standing = snapshot->standing;
+    publish_set(s->publish, snapshot);
+    /* only if the timer is idle, or a series of snapshots would put it off for ever */
+    if (!uv_is_active((uv_handle_t *)&s->collect)) {
         uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
     }
 }
@@ -91,7 +104,7 @@ static bool is_same(const struct standing *a, const struct standing *b)
            memcmp(a->take, b->take, sizeof(a->take)) == 0;
 }
 
-/* Publishes a new world only if a level has moved. */
+/* Publishes a new snapshot only if a level has moved. */
 static void on_load(uv_timer_t *timer)
 {
     struct server *s = container_of(timer, struct server, load);
@@ -103,7 +116,7 @@ static void on_load(uv_timer_t *timer)
         server_publish(s);
     }
     free(standing);
-    server_sign_check(&s->signing, &s->loop, s->settings, s->settings_worlds);
+    server_sign_check(&s->signing, &s->loop, s->settings, s->settings_holders);
     if (s->watchdog && worker_pool_alive(s->workers)) {
         notify_alive();
     }
@@ -127,14 +140,14 @@ void server_adopt(struct server *s, struct settings *settings, struct signatures
 
     s->settings = settings;
     server_sign_adopt(&s->signing, signatures);
-    s->settings_worlds = xcalloc(1, sizeof(*s->settings_worlds));
+    s->settings_holders = xcalloc(1, sizeof(*s->settings_holders));
     settings->held = &s->settings_held;
     s->settings_held++;
     log_level_set(settings->log_level);
     roster_adopt(s->roster, settings);
     s->probes = probes_new(&s->loop, settings, old, server_publish, s);
     probes_close(&old);
-    measure_adopt(s->measure, settings, s->settings_worlds, s->roster, s->probes);
+    measure_adopt(s->measure, settings, s->settings_holders, s->roster, s->probes);
     adopt_resolver(s, settings);
     server_publish(s);
     log_info("settings_loaded",
@@ -164,8 +177,8 @@ static void stop(struct server *s)
     s->stopping = true;
     takeover_close(&s->takeover);
     takeover_forget();
-    updater_stop(
-        s->state.updater); /* what the updater has written is answered before the sockets close */
+    /* first, so that what the updater has written is answered before the sockets close */
+    updater_stop(s->state.updater);
     worker_pool_stop(s->workers);
     server_sign_stop(&s->signing);
     measure_stop(s->measure);
@@ -337,7 +350,7 @@ int server_run(int argc, char **argv, struct settings *settings)
 
     signal(SIGPIPE, SIG_IGN);
     CHECK(uv_loop_init(&s.loop) == 0);
-    s.publish = publish_new(settings->workers + 1, world_free);
+    s.publish = publish_new(settings->workers + 1, snapshot_free);
     s.settings = settings;
     config_report_init(&s.reports, settings);
     s.signing.changed = server_publish;

@@ -71,15 +71,15 @@ static const char *render_page(void *arg, struct span path, struct span query, s
                             .standing = &s->standing,
                             .bound = s->state.bound,
                             .updater = s->state.updater,
-                            .worlds = publish_report(s->publish),
+                            .snapshots = publish_report(s->publish),
                             .settings_held = s->settings_held,
                             .signatures = s->signing.current,
                             .now = uv_now(&s->loop),
                             .counters = counters,
                             .counter_count = worker_pool_size(s->workers)};
     if (span_eq(path, SPAN("/explain"))) {
-        const struct world *world = publish_current(s->publish);
-        return explain_page(&status, &world->view, query, out);
+        const struct snapshot *snapshot = publish_current(s->publish);
+        return explain_page(&status, &snapshot->view, query, out);
     }
     if (span_eq(path, SPAN("/config/settings"))) {
         return config_page_settings(s->settings, &s->reports, s->argc, s->argv, out);

@@ -21,16 +21,16 @@ struct server {
     uv_loop_t loop;
     int argc;
     char **argv;
-    bool watchdog;             /* the service manager expects a sign of life from all loops */
-    struct settings *settings; /* of the current world */
-    unsigned *settings_worlds; /* references to them (settings_release()) */
-    size_t settings_held;      /* how many settings are in memory: these, and older ones */
+    bool watchdog;              /* the service manager expects a sign of life from all loops */
+    struct settings *settings;  /* of the current snapshot */
+    unsigned *settings_holders; /* references to them (settings_release()) */
+    size_t settings_held;       /* how many settings are in memory: these, and older ones */
     struct server_sign signing;
     struct publish *publish;
     struct probes *probes;
     struct roster *roster;
     struct measure *measure;
-    struct standing standing; /* of the current world */
+    struct standing standing; /* of the current snapshot */
     uv_timer_t load, drain;
     struct sip_key cookie_key; /* used where the settings have none */
     struct worker_pool *workers;
@@ -51,11 +51,11 @@ struct server {
     struct config_report reports; /* what became of reloads */
 };
 
-/* Publishes a new world: workers answer from the present settings and health from now on. `arg` is
- * the server, because its parts call this when something has changed. */
+/* Publishes a new snapshot: workers answer from the present settings and health from now on. `arg`
+ * is the server, because its parts call this when something has changed. */
 void server_publish(void *arg);
 /* Takes over settings and signatures: starts new probes, which go on with what the old ones knew,
- * and publishes a new world. */
+ * and publishes a new snapshot. */
 void server_adopt(struct server *s, struct settings *settings, struct signatures *signatures);
 
 /* Loads the settings anew, on a thread of the pool, and takes them over if they are valid. If a

@@ -9,8 +9,8 @@
 
 struct server_state {
     struct updater *updater;    /* NULL: the settings name no folder for it */
-    struct bound *bound;        /* of the current world */
-    void (*changed)(void *arg); /* called when `bound` has changed, to publish a new world */
+    struct bound *bound;        /* of the current snapshot */
+    void (*changed)(void *arg); /* called when `bound` has changed, to publish a new snapshot */
     /* on_drain of updater.h. */
     void (*remembered)(void *arg, uint64_t ticket, bool good);
     void *arg;

@@ -16,8 +16,9 @@ struct inbox;
 struct resolver;
 struct update_intake;
 
-/* What is published to workers: everything that answers are made from, at one moment. */
-struct world {
+/* Everything that answers are made from, as it is at one moment. It is published to the workers,
+ * and replaced whole. */
+struct snapshot {
     struct view view;
     struct standing standing;
     struct identity identity;
@@ -26,8 +27,8 @@ struct world {
     struct measured *measured;     /* counted by the control thread, or NULL */
     struct bound *bound;           /* counted by the control thread */
     struct resolver *resolver;     /* NULL: none; lives as long as the workers */
-    struct settings *settings;     /* kept alive by the control thread's count of worlds */
-    unsigned *settings_worlds;
+    struct settings *settings;     /* kept alive by the control thread's count of snapshots */
+    unsigned *settings_holders;
 };
 
 struct worker {
@@ -65,15 +66,15 @@ static inline uint32_t scatter(uint32_t turn)
 }
 
 /* Counts and logs one answer of `len` bytes. To be called inside publish_enter(). */
-static inline void worker_note(struct worker *worker, const struct world *world,
+static inline void worker_note(struct worker *worker, const struct snapshot *snapshot,
                                const struct client *client, struct span packet,
                                const struct answer_note *note, size_t len)
 {
     counters_note(&worker->counters, note, len);
     for (unsigned i = 0; note->policy && i < note->picked; i++) {
-        metric_add(&worker->counters.replicas[world->slots[note->ids[i]]], 1);
+        metric_add(&worker->counters.replicas[snapshot->slots[note->ids[i]]], 1);
     }
-    if (worker->log && (client->turn >> 7) % world->settings->log.sample == 0 &&
+    if (worker->log && (client->turn >> 7) % snapshot->settings->log.sample == 0 &&
         !querylog_put(worker->log, worker->number, client, note, packet, len)) {
         metric_add(&worker->counters.log_dropped, 1);
     }

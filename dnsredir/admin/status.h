@@ -20,7 +20,7 @@ struct status {
     const struct standing *standing; /* by which workers choose */
     const struct bound *bound;       /* NULL: no state */
     const struct updater *updater;   /* likewise */
-    struct publish_report worlds;    /* worlds that were replaced, and are still held */
+    struct publish_report snapshots; /* those that were replaced, and are still held */
     size_t settings_held; /* how many settings are in memory: the current ones, and older ones */
     const struct signatures *signatures; /* NULL: no zone is signed */
     uint64_t now;                        /* the loop's time, ms */

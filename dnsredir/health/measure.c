@@ -21,8 +21,8 @@
 struct job {
     struct measured_input input;
     struct estimates *estimates;
-    struct settings *settings; /* counted in *worlds */
-    unsigned *worlds;
+    struct settings *settings; /* counted in *holders */
+    unsigned *holders;
     uint16_t replica_of[REPLICAS_MAX];
     struct measured *result;
     uint64_t ms;
@@ -33,7 +33,7 @@ struct measure {
     void (*on_change)(void *arg);
     void *arg;
     struct settings *settings;
-    unsigned *worlds;
+    unsigned *holders;
     struct estimates *estimates; /* NULL: not wanted */
     size_t networks;             /* size of the table, as configured */
     char *who[REPLICAS_MAX];     /* by slot: whose estimates these are; NULL: nobody's yet */
@@ -152,13 +152,13 @@ static bool make_table(struct measure *m, const struct settings *s)
     return true;
 }
 
-void measure_adopt(struct measure *m, struct settings *settings, unsigned *worlds,
+void measure_adopt(struct measure *m, struct settings *settings, unsigned *holders,
                    const struct roster *roster, struct probes *probes)
 {
     bool anew = make_table(m, settings);
 
     m->settings = settings;
-    m->worlds = worlds;
+    m->holders = holders;
     measure_leave(&m->map); /* the map has the replica numbers of the former settings */
     m->dirty = m->estimates && m->estimates->count > 0;
     m->made = m->rests = 0;
@@ -210,7 +210,7 @@ static void job_done(uv_work_t *work, int status)
         measure_leave(&job->result);
     }
     estimates_free(&job->estimates);
-    settings_release(job->settings, job->worlds);
+    settings_release(job->settings, job->holders);
     plan(m);
 }
 
@@ -221,9 +221,9 @@ static void job_begin(struct measure *m)
 
     m->dirty = false;
     m->busy = true;
-    ++*m->worlds;
+    ++*m->holders;
     job->settings = m->settings;
-    job->worlds = m->worlds;
+    job->holders = m->holders;
     job->estimates = estimates_copy(m->estimates);
     memcpy(job->replica_of, m->replica_of, sizeof(job->replica_of));
     job->input = (struct measured_input){

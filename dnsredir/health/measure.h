@@ -1,7 +1,7 @@
 /*
  * measure - keeps the round-trip times that replicas report, and rebuilds the map of them when they
  * have changed. The map is made from a copy, in a thread of the pool, and workers see it with the
- * next world. Belongs to the control loop.
+ * next snapshot. Belongs to the control loop.
  */
 #ifndef LARDER_DNSREDIR_HEALTH_MEASURE_H
 #define LARDER_DNSREDIR_HEALTH_MEASURE_H
@@ -20,13 +20,13 @@ void measure_stop(struct measure *measure);
 /* To be called after the loop has ended. Accepts NULL; sets *measure to NULL. */
 void measure_free(struct measure **measure);
 
-/* Takes over new settings, of which *worlds counts the references (settings_release()); `probes`
+/* Takes over new settings, of which *holders counts the references (settings_release()); `probes`
  * asks for round trips if the settings want it. What was measured stays for the replicas that keep
  * their name and admin URL; the map is dropped. */
-void measure_adopt(struct measure *measure, struct settings *settings, unsigned *worlds,
+void measure_adopt(struct measure *measure, struct settings *settings, unsigned *holders,
                    const struct roster *roster, struct probes *probes);
-/* The current map, for one more world; to be given back with measure_leave(). NULL: there is none.
- */
+/* The current map, for one more snapshot; to be given back with measure_leave(). NULL: there is
+ * none. */
 struct measured *measure_join(struct measure *measure);
 void measure_leave(struct measured **map); /* accepts NULL; sets *map to NULL */
 

@@ -11,22 +11,22 @@
 /* Answers one packet, and counts it. Returns the length of the answer in `room`; or 0: no answer is
  * due, or back->job brings it later, or note->deferred, and the caller hands the query to the
  * resolver. To be called inside publish_enter(). */
-static inline size_t listener_answer(struct worker *worker, const struct world *world,
+static inline size_t listener_answer(struct worker *worker, const struct snapshot *snapshot,
                                      struct client *client, struct span packet,
                                      struct reply_route *back, void *room, struct answer_note *note)
 {
     client->signer = worker->signer;
     client->turn = scatter(worker->turn++);
-    client->deferral = world->resolver ? &worker->deferral : NULL;
+    client->deferral = snapshot->resolver ? &worker->deferral : NULL;
     if (worker->intake && update_is(packet)) {
         note->deferred = false;
-        return update_intake_take(worker->intake, world, client, packet, back, room);
+        return update_intake_take(worker->intake, snapshot, client, packet, back, room);
     }
-    size_t len = answer(&world->view, client, packet, room, note);
+    size_t len = answer(&snapshot->view, client, packet, room, note);
     if (note->deferred) {
         return 0;
     }
-    worker_note(worker, world, client, packet, note, len);
+    worker_note(worker, snapshot, client, packet, note, len);
     return len;
 }
 

@@ -197,8 +197,9 @@ static void on_answered(struct ticket *base, struct span answer)
 }
 
 /* See defer_packet() in udp.c. */
-static size_t defer_message(struct connection *c, const struct world *world, struct span message,
-                            const struct client *client, const struct answer_note *note)
+static size_t defer_message(struct connection *c, const struct snapshot *snapshot,
+                            struct span message, const struct client *client,
+                            const struct answer_note *note)
 {
     struct tcp *tcp = c->tcp;
     struct tcp_ticket *ticket = xcalloc(1, sizeof(*ticket));
@@ -207,7 +208,7 @@ static size_t defer_message(struct connection *c, const struct world *world, str
     ticket->connection = c;
     list_push_back(&c->tickets, &ticket->link);
     size_t len =
-        resolver_take(world->resolver, client, note, message, tcp->answer_room, &ticket->ticket);
+        resolver_take(snapshot->resolver, client, note, message, tcp->answer_room, &ticket->ticket);
     if (len) {
         list_remove(&ticket->link);
         free(ticket);
@@ -247,7 +248,8 @@ static void send_update_reply(struct update_job *job)
 }
 
 /* Answers one message into c->out. */
-static void answer_message(struct connection *c, const struct world *world, struct span message)
+static void answer_message(struct connection *c, const struct snapshot *snapshot,
+                           struct span message)
 {
     struct tcp *tcp = c->tcp;
     struct client client = {
@@ -260,11 +262,11 @@ static void answer_message(struct connection *c, const struct world *world, stru
     struct reply_route back = {.send_reply = send_update_reply, .owner = c};
     struct answer_note note;
     size_t len =
-        listener_answer(tcp->worker, world, &client, message, &back, tcp->answer_room, &note);
+        listener_answer(tcp->worker, snapshot, &client, message, &back, tcp->answer_room, &note);
 
     metric_add(&tcp->worker->counters.tcp_queries, 1);
     if (len == 0 && note.deferred) {
-        len = defer_message(c, world, message, &client, &note);
+        len = defer_message(c, snapshot, message, &client, &note);
     }
     c->job = back.job;
     if (c->job) {
@@ -278,7 +280,7 @@ static void answer_message(struct connection *c, const struct world *world, stru
 static struct span answer_messages(struct connection *c, struct span bytes)
 {
     struct worker *worker = c->tcp->worker;
-    const struct world *world = publish_enter(worker->publish, worker->number);
+    const struct snapshot *snapshot = publish_enter(worker->publish, worker->number);
 
     while (bytes.len >= LENGTH_LEN && buf_len(&c->out) < UNSENT_MAX && !c->job) {
         struct wire_in in = wire_in_of(bytes.at, bytes.len);
@@ -286,7 +288,7 @@ static struct span answer_messages(struct connection *c, struct span bytes)
         if (in.failed) {
             break;
         }
-        answer_message(c, world, message);
+        answer_message(c, snapshot, message);
         bytes = span_skip(bytes, message.len + LENGTH_LEN);
     }
     publish_leave(worker->publish, worker->number);

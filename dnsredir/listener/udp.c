@@ -160,7 +160,7 @@ static struct span packet_at(struct udp *udp, unsigned i)
 
 /* Hands packet `i` to the resolver. Returns 0, or the length of an answer in `room` if the resolver
  * has too much to do. */
-static size_t defer_packet(struct udp *udp, const struct world *world, unsigned i, void *room,
+static size_t defer_packet(struct udp *udp, const struct snapshot *snapshot, unsigned i, void *room,
                            const struct client *client, const struct answer_note *note)
 {
     struct msghdr *header = &udp->in[i].msg_hdr;
@@ -175,7 +175,7 @@ static size_t defer_packet(struct udp *udp, const struct world *world, unsigned 
         memcpy(ticket->control, header->msg_control, header->msg_controllen);
         ticket->control_len = header->msg_controllen;
     }
-    size_t len = resolver_take(world->resolver, client, note,
+    size_t len = resolver_take(snapshot->resolver, client, note,
                                span_of(udp->queries[i], udp->in[i].msg_len), room, &ticket->ticket);
     if (len) {
         free(ticket);
@@ -186,7 +186,7 @@ static size_t defer_packet(struct udp *udp, const struct world *world, unsigned 
 }
 
 /* Answers packet `i`. Returns whether there is an answer, to be sent as number `n`. */
-static bool answer_packet(struct udp *udp, const struct world *world, unsigned i, unsigned n,
+static bool answer_packet(struct udp *udp, const struct snapshot *snapshot, unsigned i, unsigned n,
                           const struct times *times)
 {
     struct msghdr *header = &udp->in[i].msg_hdr;
@@ -199,10 +199,10 @@ static bool answer_packet(struct udp *udp, const struct world *world, unsigned i
     struct answer_note note;
     struct reply_route back = {.send_reply = send_update_reply, .owner = udp, .from = header};
 
-    size_t len = listener_answer(udp->worker, world, &client, packet_at(udp, i), &back,
+    size_t len = listener_answer(udp->worker, snapshot, &client, packet_at(udp, i), &back,
                                  udp->answers[n], &note);
     if (len == 0 && note.deferred) {
-        len = defer_packet(udp, world, i, udp->answers[n], &client, &note);
+        len = defer_packet(udp, snapshot, i, udp->answers[n], &client, &note);
     }
     if (len == 0) {
         return false;
@@ -257,12 +257,12 @@ static void unwatch(struct udp *udp)
 /* Answers a batch of `got` packets. */
 static void answer_batch(struct udp *udp, unsigned got)
 {
-    const struct world *world = publish_enter(udp->worker->publish, udp->worker->number);
+    const struct snapshot *snapshot = publish_enter(udp->worker->publish, udp->worker->number);
     struct times times = {(uint32_t)clock_wall(), udp->last_us};
     unsigned count = 0;
 
     for (unsigned i = 0; i < got; i++) {
-        count += answer_packet(udp, world, i, count, &times);
+        count += answer_packet(udp, snapshot, i, count, &times);
     }
     publish_leave(udp->worker->publish, udp->worker->number);
     send_answers(udp, count);

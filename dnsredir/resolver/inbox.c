@@ -56,8 +56,8 @@ static void on_wake(uv_async_t *async)
     struct inbox *inbox = container_of(async, struct inbox, wake);
     struct worker *worker = inbox->worker;
     struct list replies;
-    const struct world *world = publish_enter(worker->publish, worker->number);
-    uint32_t sample = world->settings->log.sample;
+    const struct snapshot *snapshot = publish_enter(worker->publish, worker->number);
+    uint32_t sample = snapshot->settings->log.sample;
 
     publish_leave(worker->publish, worker->number);
     take_all(inbox, &replies);

@@ -21,11 +21,11 @@ struct update_intake {
 static void return_to_owner(struct update_intake *intake, struct update_job *job)
 {
     struct worker *worker = intake->worker;
-    const struct world *world = publish_enter(worker->publish, worker->number);
+    const struct snapshot *snapshot = publish_enter(worker->publish, worker->number);
 
     worker->others--;
     metric_add(&worker->counters.updates_made, job->note.rcode == RCODE_NOERROR);
-    worker_note(worker, world, &job->client, update_job_packet(job), &job->note, job->reply_len);
+    worker_note(worker, snapshot, &job->client, update_job_packet(job), &job->note, job->reply_len);
     publish_leave(worker->publish, worker->number);
     job->done = true;
     if (job->owner) {
@@ -141,10 +141,10 @@ static bool send_out(struct update_intake *intake, const struct client *client,
 
 /* Checks everything that does not depend on the state. Returns the rcode to answer with, or
  * RCODE_NOERROR: the update has to be carried out. */
-static unsigned judge(const struct world *world, const struct client *client, struct span packet,
-                      const struct update *update, struct tsig_reply *tsig)
+static unsigned judge(const struct snapshot *snapshot, const struct client *client,
+                      struct span packet, const struct update *update, struct tsig_reply *tsig)
 {
-    const struct view *view = &world->view;
+    const struct view *view = &snapshot->view;
     const struct query *query = &update->query;
 
     if (query->tsig_at) {
@@ -161,7 +161,7 @@ static unsigned judge(const struct world *world, const struct client *client, st
 }
 
 /* An unsigned request may come from somebody who forges the sender's address. */
-static enum limit_verdict limit(const struct world *world, const struct client *client,
+static enum limit_verdict limit(const struct snapshot *snapshot, const struct client *client,
                                 enum cookie_state cookie)
 {
     const struct limit_case what = {.client = &client->ip,
@@ -172,7 +172,7 @@ static enum limit_verdict limit(const struct world *world, const struct client *
     if (!client->limiter || client->tcp || cookie == COOKIE_GOOD) {
         return LIMIT_PASS;
     }
-    return limiter_ask(client->limiter, world->view.rates, &what);
+    return limiter_ask(client->limiter, snapshot->view.rates, &what);
 }
 
 /* Parts for which the client has no room are left out, as in other answers. */
@@ -187,7 +187,7 @@ static void fit(const struct query *query, bool tcp, struct tsig_reply *tsig,
     }
 }
 
-size_t update_intake_take(struct update_intake *intake, const struct world *world,
+size_t update_intake_take(struct update_intake *intake, const struct snapshot *snapshot,
                           struct client *client, struct span packet, struct reply_route *back,
                           void *room)
 {
@@ -202,11 +202,11 @@ size_t update_intake_take(struct update_intake *intake, const struct world *worl
     metric_add(&worker->counters.updates, 1);
     if (rcode >= 0) {
         cookie.state = note.cookie =
-            cookie_check(&world->view.identity->cookies, update.query.edns.cookie, &client->ip,
+            cookie_check(&snapshot->view.identity->cookies, update.query.edns.cookie, &client->ip,
                          client->now, cookie.half);
     }
     if (rcode == RCODE_NOERROR) {
-        rcode = (int)judge(world, client, packet, &update, &tsig);
+        rcode = (int)judge(snapshot, client, packet, &update, &tsig);
         note.tsig = !update.query.tsig_at ? TSIG_NONE : tsig.good ? TSIG_GOOD : TSIG_BAD;
         fit(&update.query, client->tcp, &tsig, &cookie);
     }
@@ -218,11 +218,11 @@ size_t update_intake_take(struct update_intake *intake, const struct world *worl
         rcode = RCODE_SERVFAIL;
     }
     note.rcode = (uint16_t)(rcode < 0 ? 0 : rcode);
-    note.limited = rcode < 0 || tsig.good ? LIMIT_PASS : limit(world, client, note.cookie);
+    note.limited = rcode < 0 || tsig.good ? LIMIT_PASS : limit(snapshot, client, note.cookie);
     if (rcode >= 0 && note.limited != LIMIT_DROP) {
         len = update_reply(&update, (unsigned)rcode, update_job_cookie_half(&cookie), &tsig,
                            client->now, room);
     }
-    worker_note(worker, world, client, packet, &note, len);
+    worker_note(worker, snapshot, client, packet, &note, len);
     return len;
 }

@@ -12,7 +12,7 @@
 
 struct updater;
 struct worker;
-struct world;
+struct snapshot;
 struct update_intake;
 
 /* How the answer to a packet is sent when it is not given at once. */
@@ -36,7 +36,7 @@ void update_intake_free(struct update_intake **intake);
 
 /* Answers an update. Returns the length of the answer in `room`, which has UPDATE_REPLY_MAX bytes;
  * or 0: no answer is due, or back->job brings it later. To be called inside publish_enter(). */
-size_t update_intake_take(struct update_intake *intake, const struct world *world,
+size_t update_intake_take(struct update_intake *intake, const struct snapshot *snapshot,
                           struct client *client, struct span packet, struct reply_route *back,
                           void *room);
 

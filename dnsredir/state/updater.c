@@ -93,7 +93,7 @@ struct batch {
 
 struct writing {
     struct updater *u;
-    const struct world *world;
+    const struct snapshot *snapshot;
     struct batch *batch;
     bool changed;
 };
@@ -131,7 +131,7 @@ static int write_batch(void *arg)
             continue;
         }
         job->note.rcode =
-            (uint16_t)update_job_run(job, u->db, &writing->world->view, &job->changed);
+            (uint16_t)update_job_run(job, u->db, &writing->snapshot->view, &job->changed);
         writing->changed = writing->changed || job->changed;
     }
     if (err) {

@@ -24,7 +24,7 @@ struct updater;
 
 struct updater_plan {
     const char *dir;         /* the folder of the state file */
-    struct publish *publish; /* of struct world, from which it reads */
+    struct publish *publish; /* of struct snapshot, from which it reads */
     size_t reader;           /* its number as a reader of `publish` */
     uv_loop_t *loop;         /* the control loop, where these are called: */
     /* Something has changed: `fresh` is everything that is bound now, and belongs to the callee.
@@ -50,7 +50,7 @@ bool updater_is_good(const struct updater *updater);
  * updater_start(). */
 void updater_each_drained(struct updater *updater, void (*visit)(void *arg, struct span name),
                           void *arg);
-/* Starts the thread, once a world has been published. Returns 0 or -errno. */
+/* Starts the thread, once a snapshot has been published. Returns 0 or -errno. */
 int updater_start(struct updater *updater);
 /* Carries out and answers the jobs that wait, and ends the thread. Accepts NULL. */
 void updater_stop(struct updater *updater);

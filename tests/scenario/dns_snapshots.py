@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What reloads and changes of health leave behind in larder-dns: nothing. dns_worlds.py BUILD
+"""What reloads and changes of health leave behind in larder-dns: nothing. dns_snapshots.py BUILD
 
 While queries come by UDP and stand on a TCP connection, the configuration is read anew and replicas
 go and come, again and again. Settings and snapshots of before are freed, and memory does not grow;
@@ -131,7 +131,7 @@ def settle(server):
     end = time.monotonic() + PATIENCE
     while True:
         seen = server.metrics()
-        if seen["larder_dns_worlds_retired"] == 0 and seen["larder_dns_settings_held"] == 1:
+        if seen["larder_dns_snapshots_retired"] == 0 and seen["larder_dns_settings_held"] == 1:
             return seen
         if time.monotonic() > end:
             expect("what was replaced is freed", False, seen)
@@ -175,9 +175,9 @@ def main():
             after, grown = settle(server), server.memory_kb() - memory
             load.done.set()
             load.join()
-            freed = after["larder_dns_worlds_freed_total"] - before["larder_dns_worlds_freed_total"]
+            freed = after["larder_dns_snapshots_freed_total"] - before["larder_dns_snapshots_freed_total"]
             expect("one set of settings is held", after["larder_dns_settings_held"] == 1)
-            expect("no snapshot of before is", after["larder_dns_worlds_retired"] == 0)
+            expect("no snapshot of before is", after["larder_dns_snapshots_retired"] == 0)
             expect("every one of before was freed", freed >= RELOADS + FLAPS, freed)
             expect("memory has not grown", server.sanitized or grown < MORE_KB, f"by {grown} kB")
             expect("all answers were right meanwhile", load.wrong == 0 and load.asked > 0, load.wrong)
