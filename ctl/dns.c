@@ -95,17 +95,17 @@ static void show_measured(const json_t *measured, uint64_t steered, struct buf *
     buf_printf(out, " are given to measure more\n");
 }
 
-/* Lists the names that updates have bound; nothing if updates are not configured. */
-static void show_bound(const json_t *root, struct buf *out)
+/* Lists the records set by dynamic update; nothing if updates are not configured. */
+static void show_dynamic(const json_t *root, struct buf *out)
 {
-    const json_t *list = json_object_get(root, "bound");
-    uint64_t count = show_number(root, "bound_names");
+    const json_t *list = json_object_get(root, "dynamic");
+    uint64_t count = show_number(root, "dynamic_names");
 
     if (!json_is_array(list)) {
         return;
     }
     const char *state = json_string_value(json_object_get(root, "state"));
-    show_label(out, "bound");
+    show_label(out, "dynamic");
     buf_printf(out, "%" PRIu64 " name%s", count, count == 1 ? "" : "s");
     if (state && strcmp(state, "good") != 0) {
         buf_printf(out, "; the state is %s, and updates are refused", state);
@@ -159,7 +159,7 @@ int dns_render(struct span json, struct buf *out)
     for (size_t i = 0; i < json_array_size(list); i++) {
         show_replica(json_array_get(list, i), answers, out);
     }
-    show_bound(root, out);
+    show_dynamic(root, out);
     json_decref(root);
     return 0;
 }

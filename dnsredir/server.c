@@ -27,7 +27,7 @@ static void snapshot_free(void *value)
     signatures_unref(&snapshot->signatures);
     measure_leave(&snapshot->measured);
     settings_release(snapshot->settings, snapshot->settings_holders);
-    bound_unref(&snapshot->bound);
+    dynamic_unref(&snapshot->dynamic);
     free(snapshot);
 }
 
@@ -45,7 +45,7 @@ static struct view view_of(const struct server *s, const struct snapshot *snapsh
 {
     return (struct view){
         .zones = s->settings->zones,
-        .bound = snapshot->bound,
+        .dynamic = snapshot->dynamic,
         .nearest = s->settings->nearest.map,
         .rankings = s->settings->nearest.rankings,
         .measured = snapshot->measured,
@@ -76,7 +76,7 @@ static struct snapshot *snapshot_new(struct server *s)
     if (s->settings->cookies.mode != COOKIES_OFF && snapshot->identity.cookies.count == 0) {
         snapshot->identity.cookies = (struct cookie_secrets){1, {s->cookie_key}};
     }
-    snapshot->bound = bound_ref(s->state.bound);
+    snapshot->dynamic = dynamic_ref(s->state.dynamic);
     snapshot->view = view_of(s, snapshot);
     return snapshot;
 }
@@ -85,7 +85,7 @@ void server_publish(void *arg)
 {
     struct server *s = arg;
 
-    roster_note_bound(s->roster, s->state.bound);
+    roster_note_dynamic(s->roster, s->state.dynamic);
     struct snapshot *snapshot = snapshot_new(s);
     s->standing = snapshot->standing;
     publish_set(s->publish, snapshot);
@@ -336,7 +336,7 @@ static void fini(struct server *s)
     updater_free(&s->state.updater);
     CHECK(uv_loop_close(&s->loop) == 0);
     publish_free(&s->publish);
-    bound_unref(&s->state.bound);
+    dynamic_unref(&s->state.dynamic);
     roster_free(&s->roster);
     signatures_unref(&s->signing.current);
     measure_free(&s->measure);

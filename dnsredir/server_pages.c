@@ -69,7 +69,7 @@ static const char *render_page(void *arg, struct span path, struct span query, s
                             .measured = measure_report(s->measure),
                             .resolver = s->resolver,
                             .standing = &s->standing,
-                            .bound = s->state.bound,
+                            .dynamic = s->state.dynamic,
                             .updater = s->state.updater,
                             .snapshots = publish_report(s->publish),
                             .settings_held = s->settings_held,

@@ -2,12 +2,12 @@
 
 #include "base/err.h"
 
-static void on_change(void *arg, struct bound *fresh)
+static void on_change(void *arg, struct dynamic_records *fresh)
 {
     struct server_state *state = arg;
 
-    bound_unref(&state->bound);
-    state->bound = fresh;
+    dynamic_unref(&state->dynamic);
+    state->dynamic = fresh;
     state->changed(state->arg);
 }
 
@@ -43,7 +43,7 @@ int state_open(struct server_state *state, const struct settings *settings, stru
         log_error("state_failed", "state=%s err=%s", plan.dir, err_text(err));
         return err;
     }
-    state->bound = updater_bound(state->updater);
+    state->dynamic = updater_dynamic(state->updater);
     updater_each_drained(state->updater, on_drained, roster);
-    return state->bound ? 0 : ERR_CORRUPT;
+    return state->dynamic ? 0 : ERR_CORRUPT;
 }

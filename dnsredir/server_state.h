@@ -8,9 +8,9 @@
 #include "dnsredir/state/updater.h"
 
 struct server_state {
-    struct updater *updater;    /* NULL: the settings name no folder for it */
-    struct bound *bound;        /* of the current snapshot */
-    void (*changed)(void *arg); /* called when `bound` has changed, to publish a new snapshot */
+    struct updater *updater;         /* NULL: the settings name no folder for it */
+    struct dynamic_records *dynamic; /* of the current snapshot */
+    void (*changed)(void *arg); /* called when `dynamic` has changed, to publish a new snapshot */
     /* on_drain of updater.h. */
     void (*remembered)(void *arg, uint64_t ticket, bool good);
     void *arg;

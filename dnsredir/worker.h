@@ -22,12 +22,12 @@ struct snapshot {
     struct view view;
     struct standing standing;
     struct identity identity;
-    uint16_t slots[REPLICAS_MAX];  /* the slot of each replica's counters */
-    struct signatures *signatures; /* counted by the control thread, or NULL */
-    struct measured *measured;     /* counted by the control thread, or NULL */
-    struct bound *bound;           /* counted by the control thread */
-    struct resolver *resolver;     /* NULL: none; lives as long as the workers */
-    struct settings *settings;     /* kept alive by the control thread's count of snapshots */
+    uint16_t slots[REPLICAS_MAX];    /* the slot of each replica's counters */
+    struct signatures *signatures;   /* counted by the control thread, or NULL */
+    struct measured *measured;       /* counted by the control thread, or NULL */
+    struct dynamic_records *dynamic; /* counted by the control thread */
+    struct resolver *resolver;       /* NULL: none; lives as long as the workers */
+    struct settings *settings;       /* kept alive by the control thread's count of snapshots */
     unsigned *settings_holders;
 };
 

@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "base/sandbox.h"
 #include "dnsredir/admin/config.h"
-#include "dnsredir/admin/status_bound.h"
+#include "dnsredir/admin/status_dynamic.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -87,8 +87,8 @@ static void put_gauges(const struct status *status, struct buf *out)
         {"names", METRIC_GAUGE, "Names in all zones", zones_name_count(s->zones)},
         {"signatures_ahead", METRIC_GAUGE, "Signatures made in advance",
          signatures_count(status->signatures)},
-        {"bound_names", METRIC_GAUGE, "Names with records bound by updates",
-         bound_count(status->bound)},
+        {"dynamic_names", METRIC_GAUGE, "Names with records set by dynamic update",
+         dynamic_count(status->dynamic)},
         {"map_bytes", METRIC_GAUGE, "Memory of the map of networks", netmap_size(s->nearest.map)},
         {"snapshots_retired", METRIC_GAUGE,
          "Replaced snapshots of settings and health that a worker may still answer from",
@@ -150,7 +150,7 @@ static const char *reason_of(const struct status *status, const struct probe_rep
     if (report->health.up && more->draining) {
         return more->drained                                   ? "drained by larderctl"
                : status->settings->replica_rows[replica].drain ? "drained by the configuration"
-               : more->unbound                                 ? "no address is bound to its target"
+               : more->lacks_address                           ? "its target has no address"
                                                                : "it says so itself";
     }
     return report->fault;
@@ -286,10 +286,10 @@ static void put_status(const struct status *status, struct buf *out)
         bool good = updater_is_good(status->updater);
         json_object_set_new(root, "state", json_string(good ? "good" : "damaged or not written"));
     }
-    if (status->bound) {
-        json_object_set_new(root, "bound_names",
-                            json_integer((json_int_t)bound_count(status->bound)));
-        json_object_set_new(root, "bound", status_bound(status->bound));
+    if (status->dynamic) {
+        json_object_set_new(root, "dynamic_names",
+                            json_integer((json_int_t)dynamic_count(status->dynamic)));
+        json_object_set_new(root, "dynamic", status_dynamic(status->dynamic));
     }
     char *text = json_dumps(root, JSON_INDENT(2));
     CHECK(text != NULL);

@@ -16,11 +16,11 @@ struct status {
     struct span refusal; /* the first error of the last reload; empty: it was not refused */
     const struct probes *probes;
     const struct roster *roster;
-    const struct resolver *resolver; /* NULL: none */
-    const struct standing *standing; /* by which workers choose */
-    const struct bound *bound;       /* NULL: no state */
-    const struct updater *updater;   /* likewise */
-    struct publish_report snapshots; /* those that were replaced, and are still held */
+    const struct resolver *resolver;       /* NULL: none */
+    const struct standing *standing;       /* by which workers choose */
+    const struct dynamic_records *dynamic; /* NULL: no state */
+    const struct updater *updater;         /* likewise */
+    struct publish_report snapshots;       /* those that were replaced, and are still held */
     size_t settings_held; /* how many settings are in memory: the current ones, and older ones */
     const struct signatures *signatures; /* NULL: no zone is signed */
     uint64_t now;                        /* the loop's time, ms */

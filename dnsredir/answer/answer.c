@@ -21,7 +21,7 @@ void answer_any(struct answering *a, const struct name *owner)
 void answer_negative(struct answering *a, const struct zone *zone)
 {
     struct update_soa room;
-    const struct rrset *soa = update_soa(zone, a->view->bound, zone->negative, &room);
+    const struct rrset *soa = update_soa(zone, a->view->dynamic, zone->negative, &room);
 
     put(a, SECTION_AUTHORITY, &zone->apex, soa);
     if (answer_signs(a, zone)) {
@@ -75,7 +75,7 @@ static void answer_node(struct answering *a, const struct zone_hit *hit, const s
         return;
     }
     struct update_soa room;
-    set = type == TYPE_SOA ? update_soa(hit->zone, a->view->bound, set, &room) : set;
+    set = type == TYPE_SOA ? update_soa(hit->zone, a->view->dynamic, set, &room) : set;
     put_owned(a, hit, owner, set);
     if (answer_names_hosts(type)) {
         a->hosts = set;
@@ -195,11 +195,11 @@ static const struct rrset *answer_name(struct answering *a, const struct name *o
         a->subject = hit.match == ZONE_NO_NAME ? (const void *)hit.zone : (const void *)hit.node;
     }
     if (hit.match == ZONE_NODE && hit.node->update) {
-        if (update_is_unknown(hit.node, a->view->bound, name, a->query->type)) {
+        if (update_is_unknown(hit.node, a->view->dynamic, name, a->query->type)) {
             a->unknown = true;
             return NULL;
         }
-        update_hit(&hit, a->view->bound, name, &a->open);
+        update_hit(&hit, a->view->dynamic, name, &a->open);
     }
     if (hit.match != ZONE_NONE && (hit.match != ZONE_CUT || owner)) {
         a->flags |= FLAG_AA;

@@ -13,7 +13,7 @@
 #include "dnsredir/steering/choose.h"
 #include "dnsredir/steering/measured.h"
 #include "dnsredir/steering/netmap.h"
-#include "dnsredir/zone/bound.h"
+#include "dnsredir/zone/dynamic.h"
 #include "dnsredir/zone/signer.h"
 #include "dnsredir/zone/zone.h"
 
@@ -30,8 +30,8 @@ struct identity {
 /* What answers are made from. All of it is immutable. */
 struct view {
     const struct zones *zones;
-    const struct bound *bound;    /* records bound by updates; NULL: none */
-    const struct netmap *nearest; /* address → number of a ranking */
+    const struct dynamic_records *dynamic; /* records set by update; NULL: none */
+    const struct netmap *nearest;          /* address → number of a ranking */
     const struct ranking *const
         *rankings;                   /* [NETMAP_NONE] is for networks of which nothing is known */
     const struct measured *measured; /* decides before `nearest`; NULL: nothing was measured */

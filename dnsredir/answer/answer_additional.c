@@ -5,7 +5,7 @@
 /* At most so many hosts of a set get their addresses added. */
 #define HOSTS_MAX 16
 
-/* The sets of a name, written or bound by updates; NULL: it has none, or is not ours. Below a
+/* The sets of a name, written or dynamic; NULL: it has none, or is not ours. Below a
  * delegation they are glue. Records that a wildcard would give are left out, as they would need a
  * proof; and so are addresses that a policy chooses, or the answer would be for one network only.
  */
@@ -18,7 +18,7 @@ static const struct rrset *sets_of(const struct answering *a, const struct name 
         return zones_known(a->view->zones, name);
     }
     if (hit.match == ZONE_NODE && hit.node->update) {
-        update_hit(&hit, a->view->bound, name, room);
+        update_hit(&hit, a->view->dynamic, name, room);
     }
     return hit.match == ZONE_NODE && node_is(hit.node, name) ? hit.node->sets : NULL;
 }

@@ -19,16 +19,16 @@ struct answering {
     struct packet packet;
     unsigned rcode;
     unsigned flags;
-    bool recursive;            /* names that are not ours are resolved for this client */
-    bool unsignable;           /* a signature could not be made: the answer must not be given */
-    bool unknown;              /* what is bound to a name of the chain is not known: likewise */
-    const struct rrset *hosts; /* the set in the answer that names hosts; NULL: none */
+    bool recursive;  /* names that are not ours are resolved for this client */
+    bool unsignable; /* a signature could not be made: the answer must not be given */
+    bool unknown;    /* the dynamic records of a name of the chain are not known: likewise */
+    const struct rrset *hosts;      /* the set in the answer that names hosts; NULL: none */
     const struct name *hosts_owner; /* its name; NULL: the name of the question */
     const void *subject;            /* the name or zone that the answer is about, for the limiter */
     uint8_t cookie[COOKIE_SERVER_LEN];
     struct name target; /* of the last CNAME followed */
     struct tsig_reply tsig;
-    struct update_node open; /* the last name looked up, if updates may bind records to it */
+    struct update_node open; /* the last name looked up, if it is open for updates */
     unsigned proof_count;
     struct {
         const struct node *above;

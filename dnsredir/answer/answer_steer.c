@@ -5,7 +5,7 @@
 /* A client that is sent somewhere to be measured stays there for the ttl, or so many seconds. */
 #define EXPLORE_LEAST 10
 
-/* Where the client is: its network as the resolver tells it, or the resolver itself. */
+/* Where the client is: its network by the client subnet option, or else the resolver itself. */
 static const struct ip *client_of(const struct answering *a, unsigned *bits)
 {
     const struct ecs *ecs = &a->query->edns.ecs;
@@ -66,7 +66,7 @@ static void locate(struct answering *a, const struct policy *policy, struct choi
     unsigned bits;
     const struct ip *ip = client_of(a, &bits);
     bool v4 = ip_is_v4(ip);
-    unsigned outer = v4 && bits > 32 ? 96 : 0; /* ::ffff:a.b.c.d, told as IPv6 */
+    unsigned outer = v4 && bits > 32 ? 96 : 0; /* ::ffff:a.b.c.d, sent as IPv6 */
     unsigned leaf = v4 ? policy->leaf.v4 : policy->leaf.v6;
 
     if (policy->kind == POLICY_NEAREST) {

@@ -4,7 +4,7 @@
 #include "dnsredir/config/compile_parts.h"
 
 /* Has the name an address record? Below a delegation only configured records count: referrals
- * contain neither addresses chosen by a policy nor those bound by updates. */
+ * contain neither addresses chosen by a policy nor dynamic ones. */
 static bool has_address(const struct zones *zones, const struct name *host)
 {
     const struct rrset *sets = zones_known(zones, host);

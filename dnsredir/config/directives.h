@@ -59,7 +59,7 @@ struct key_row {
     char *secret_file;
 };
 
-/* Which records updates may bind to a name, and with which keys. */
+/* Which records updates may set at a name, and with which keys. */
 struct update_row {
     char **keys;
     size_t key_count;
@@ -183,7 +183,7 @@ struct settings {
         char *queries; /* path of the query log, "-" for standard output, or NULL */
         uint32_t sample;
     } log;
-    char *state; /* folder for records bound by updates, or NULL */
+    char *state; /* folder for dynamic records and drained replicas, or NULL */
     enum sandbox_mode sandbox;
     char *takeover; /* unix socket at which a newer process takes over, or NULL */
     struct key_row *key_rows;

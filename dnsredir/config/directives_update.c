@@ -93,7 +93,7 @@ static const struct conf_directive keys_directives[] = {
 const struct conf_table keys_table = {
     .rows = keys_directives, .size = sizeof(struct key_row), .finish = check_key};
 
-/* ---- what updates may bind ---- */
+/* ---- what updates may set ---- */
 
 #define UPDATE(member) CONF_FIELD(struct update_row, member)
 static const struct conf_directive update_directives[] = {

@@ -18,7 +18,7 @@ struct roster {
     const struct settings *settings;
     struct member members[REPLICAS_MAX]; /* by slot */
     uint16_t slots[REPLICAS_MAX];        /* by replica of the settings */
-    struct replica_set unbound;          /* replicas whose target has no address bound */
+    struct replica_set lacking_address;  /* replicas whose target updates have given no address */
     uint64_t stepped;                    /* time of the last step */
 };
 
@@ -116,13 +116,13 @@ static bool is_draining(const struct roster *roster, const struct probe_report *
                         size_t replica)
 {
     return member_of(roster, replica)->drained ||
-           replica_set_has(&roster->unbound, (unsigned)replica) ||
+           replica_set_has(&roster->lacking_address, (unsigned)replica) ||
            roster->settings->replica_rows[replica].drain ||
            (report->has_load && report->load.draining);
 }
 
-static bool is_unbound(const struct settings *settings, const struct name *target,
-                       const struct bound *bound)
+static bool lacks_address(const struct settings *settings, const struct name *target,
+                          const struct dynamic_records *dynamic)
 {
     struct zone_hit hit = zones_find(settings->zones, target);
 
@@ -130,18 +130,18 @@ static bool is_unbound(const struct settings *settings, const struct name *targe
         return false;
     }
     return !rrset_find(hit.node->sets, TYPE_A) && !rrset_find(hit.node->sets, TYPE_AAAA) &&
-           !update_find(hit.node->update, bound, target, TYPE_A) &&
-           !update_find(hit.node->update, bound, target, TYPE_AAAA) &&
-           !update_find(hit.node->update, bound, target, TYPE_CNAME);
+           !update_find(hit.node->update, dynamic, target, TYPE_A) &&
+           !update_find(hit.node->update, dynamic, target, TYPE_AAAA) &&
+           !update_find(hit.node->update, dynamic, target, TYPE_CNAME);
 }
 
-void roster_note_bound(struct roster *roster, const struct bound *bound)
+void roster_note_dynamic(struct roster *roster, const struct dynamic_records *dynamic)
 {
     const struct settings *s = roster->settings;
 
     for (unsigned i = 0; i < s->replica_count; i++) {
         const struct name *target = s->replicas[i].target;
-        replica_set_put(&roster->unbound, i, target && is_unbound(s, target, bound));
+        replica_set_put(&roster->lacking_address, i, target && lacks_address(s, target, dynamic));
     }
 }
 
@@ -228,7 +228,7 @@ struct roster_report roster_report(const struct roster *roster, const struct pro
     return (struct roster_report){
         .drained = member_of(roster, replica)->drained,
         .draining = is_draining(roster, &report, replica),
-        .unbound = replica_set_has(&roster->unbound, (unsigned)replica),
+        .lacks_address = replica_set_has(&roster->lacking_address, (unsigned)replica),
         .shares = states[replica].known && states[replica].capacity > 0,
         .load = states[replica].load,
         .fair = load_fair(states, roster->settings->replica_count, replica),

@@ -23,9 +23,9 @@ void roster_remember(struct roster *roster, struct span name);
 /* Takes the replica out of the answers, or back in. Returns 0, or ERR_NOT_FOUND. */
 int roster_drain(struct roster *roster, struct span name, bool drained);
 
-/* Takes note of what updates have bound (NULL: nothing). A replica whose target is a name that is
+/* Takes note of the dynamic records (NULL: none). A replica whose target is a name that is
  * open for updates and has no address is not given out while others are up. */
-void roster_note_bound(struct roster *roster, const struct bound *bound);
+void roster_note_dynamic(struct roster *roster, const struct dynamic_records *dynamic);
 
 /* Makes a step of the load levels (load.h) if load.period has passed since the last one. `now` is
  * the loop's time in ms. */
@@ -38,10 +38,10 @@ void roster_standing(struct roster *roster, const struct probes *probes, uint64_
 
 /* What is shown to operators. */
 struct roster_report {
-    bool drained;  /* by an operator */
-    bool draining; /* drained, or it says so itself, or it is unbound */
-    bool unbound;  /* no address is bound to its target */
-    bool shares;   /* it has a capacity, and its load is known */
+    bool drained;       /* by an operator */
+    bool draining;      /* drained, or it says so itself, or it lacks an address */
+    bool lacks_address; /* its target is open for updates, and has none */
+    bool shares;        /* it has a capacity, and its load is known */
     double load, fair;
     double level; /* 0..LOAD_LEVEL_MAX, with the ramp */
 };

@@ -218,7 +218,7 @@ static size_t defer_message(struct connection *c, const struct snapshot *snapsho
     return len;
 }
 
-/* RFC 7828 3.1: in tenths of a second. What is configured in between is told short. */
+/* The idle timeout for the client, in tenths of a second, rounded down (RFC 7828 3.1). */
 static uint16_t keepalive_of(const struct tcp *tcp)
 {
     uint64_t tenths = tcp->idle_ms / 100;

@@ -10,7 +10,7 @@
 #include "base/wire.h"
 #include "dnsredir/message/cookie.h"
 
-/* The client's network as the resolver tells it. */
+/* The client subnet option: the client's network, which the resolver has sent with the query. */
 struct ecs {
     bool present;
     uint16_t family; /* 1: IPv4, 2: IPv6, 0 only with source 0: "do not use my address" */

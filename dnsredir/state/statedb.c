@@ -27,7 +27,7 @@ struct statedb {
 };
 
 static const char *const table_names[STATEDB_TABLES] = {
-    [STATEDB_BOUND] = "bound",
+    [STATEDB_DYNAMIC] = "bound", /* so called by files that exist */
     [STATEDB_SERIALS] = "serials",
     [STATEDB_SIGNED] = "signed",
     [STATEDB_DRAINED] = "drained",

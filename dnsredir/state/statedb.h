@@ -17,7 +17,7 @@
 #define STATEDB_FILE "larder-dns.mdb"
 
 enum statedb_table {
-    STATEDB_BOUND,   /* name → its records, see bound.h */
+    STATEDB_DYNAMIC, /* name → its records, see dynamic.h */
     STATEDB_SERIALS, /* apex of a zone → the serial of its SOA, 4 bytes */
     STATEDB_SIGNED,  /* name of a key → what was signed last with it, see replay.h */
     STATEDB_DRAINED, /* name of a replica → nothing */

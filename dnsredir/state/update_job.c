@@ -56,7 +56,7 @@ static struct span store_get(void *arg, const struct name *name)
 {
     struct store *store = arg;
     struct span value;
-    int err = statedb_get(store->db, STATEDB_BOUND, key_of(name), &value);
+    int err = statedb_get(store->db, STATEDB_DYNAMIC, key_of(name), &value);
 
     store->failed = store->failed || (err && err != ERR_NOT_FOUND);
     return value;
@@ -69,14 +69,14 @@ static int store_put(void *arg, const struct name *name, struct span records)
     struct span there;
 
     if (records.len == 0) {
-        return statedb_drop(db, STATEDB_BOUND, key_of(name));
+        return statedb_drop(db, STATEDB_DYNAMIC, key_of(name));
     }
-    int err = statedb_get(db, STATEDB_BOUND, key_of(name), &there);
-    if (err == ERR_NOT_FOUND && statedb_count(db, STATEDB_BOUND) >= BOUND_NAMES_MAX) {
-        log_warn("too_many_bound_names", "most=%d", BOUND_NAMES_MAX);
+    int err = statedb_get(db, STATEDB_DYNAMIC, key_of(name), &there);
+    if (err == ERR_NOT_FOUND && statedb_count(db, STATEDB_DYNAMIC) >= DYNAMIC_NAMES_MAX) {
+        log_warn("too_many_dynamic_names", "most=%d", DYNAMIC_NAMES_MAX);
         return ERR_FULL;
     }
-    return statedb_put(db, STATEDB_BOUND, key_of(name), records);
+    return statedb_put(db, STATEDB_DYNAMIC, key_of(name), records);
 }
 
 /* Serials go on from the later of what the settings say and what was there (RFC 1982). */

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "dnsredir/state/bound_read.h"
+#include "dnsredir/state/dynamic_read.h"
 #include "dnsredir/state/statedb.h"
 #include "dnsredir/state/update_intake.h"
 #include "dnsredir/worker.h"
@@ -26,10 +26,10 @@ struct drain {
 
 struct updater {
     struct updater_plan plan;
-    char *dir;           /* the plan's: settings may go meanwhile */
-    struct statedb *db;  /* the thread's, once it runs; NULL: it cannot be used */
-    struct bound *bound; /* likewise: what is bound, without what is not committed yet */
-    uint64_t tried_ms;   /* when the last attempt to open it was made */
+    char *dir;                       /* the plan's: settings may go meanwhile */
+    struct statedb *db;              /* the thread's, once it runs; NULL: it cannot be used */
+    struct dynamic_records *dynamic; /* likewise: what is committed */
+    uint64_t tried_ms;               /* when the last attempt to open it was made */
     atomic_bool good;
     uv_async_t wake;
     bool running, stopped;
@@ -39,47 +39,48 @@ struct updater {
     struct list waiting; /* jobs */
     size_t waiting_count;
     struct list drains;
-    uint64_t tickets;    /* given so far */
-    struct list done;    /* jobs */
-    uint64_t drained;    /* the last ticket that was written, or failed */
-    bool drain_failed;   /* since told last */
-    struct bound *fresh; /* not yet told */
+    uint64_t tickets;              /* given so far */
+    struct list done;              /* jobs */
+    uint64_t drained;              /* the last ticket that was written, or failed */
+    bool drain_failed;             /* since the last report to the control loop */
+    struct dynamic_records *fresh; /* not yet handed to the control loop */
     bool ending;
 };
 
-static void tell_damage(const struct updater *u, const struct bound *bound)
+static void log_damage(const struct updater *u, const struct dynamic_records *dynamic)
 {
-    log_error("state_damaged", "state=%s names_read=%zu next=%s", u->plan.dir, bound_count(bound),
+    log_error("state_damaged", "state=%s names_read=%zu next=%s", u->plan.dir,
+              dynamic_count(dynamic),
               "updates and names of which nothing can be read are answered SERVFAIL");
 }
 
-/* Reads everything that is bound, as far as that is possible. */
-static void read_bound(struct updater *u)
+/* Reads all dynamic records, as far as that is possible. */
+static void read_dynamic(struct updater *u)
 {
-    bound_unref(&u->bound);
-    u->bound = bound_read(&u->db);
-    bool damaged = bound_is_damaged(u->bound);
+    dynamic_unref(&u->dynamic);
+    u->dynamic = dynamic_read(&u->db);
+    bool damaged = dynamic_is_damaged(u->dynamic);
     atomic_store(&u->good, !damaged);
     if (damaged && u->db) {
-        tell_damage(u, u->bound);
+        log_damage(u, u->dynamic);
     }
 }
 
-/* Brings the table of what is bound up to date after a commit. If something cannot be read it stays
- * as it was. */
-static int renew_bound(struct updater *u, const struct list *jobs)
+/* Brings the table of dynamic records up to date after a commit. If something cannot be read it
+ * stays as it was. */
+static int renew_dynamic(struct updater *u, const struct list *jobs)
 {
-    struct bound *fresh;
-    int err = bound_reread(&u->db, u->bound, jobs, &fresh);
+    struct dynamic_records *fresh;
+    int err = dynamic_reread(&u->db, u->dynamic, jobs, &fresh);
 
     if (err) {
         return err;
     }
-    if (bound_is_damaged(fresh) && !bound_is_damaged(u->bound)) {
-        tell_damage(u, fresh);
+    if (dynamic_is_damaged(fresh) && !dynamic_is_damaged(u->dynamic)) {
+        log_damage(u, fresh);
     }
-    bound_unref(&u->bound);
-    u->bound = fresh;
+    dynamic_unref(&u->dynamic);
+    u->dynamic = fresh;
     return 0;
 }
 
@@ -126,7 +127,7 @@ static int write_batch(void *arg)
     list_each(link, &writing->batch->jobs)
     {
         struct update_job *job = list_entry(link, struct update_job, link);
-        if (bound_is_damaged(u->bound)) {
+        if (dynamic_is_damaged(u->dynamic)) {
             job->note.rcode = RCODE_SERVFAIL;
             continue;
         }
@@ -160,7 +161,7 @@ static int open_again(struct updater *u)
     u->tried_ms = now;
     int err = statedb_open(u->plan.dir, &u->db);
     if (!err) {
-        read_bound(u);
+        read_dynamic(u);
     }
     return err;
 }
@@ -171,7 +172,7 @@ static int write_and_read(struct updater *u, struct writing *writing)
 
     err = err ? err : statedb_work(&u->db, write_batch, writing);
     if (!err && writing->changed) {
-        err = renew_bound(u, &writing->batch->jobs);
+        err = renew_dynamic(u, &writing->batch->jobs);
     }
     if (err == ERR_CLOSED) {
         statedb_close(&u->db); /* so that it is opened again */
@@ -179,8 +180,8 @@ static int write_and_read(struct updater *u, struct writing *writing)
     return err;
 }
 
-/* Carries out a batch. Returns what is bound now, if that has changed, or NULL. */
-static struct bound *run_batch(struct updater *u, struct batch *batch)
+/* Carries out a batch. Returns the dynamic records of now, if they have changed, or NULL. */
+static struct dynamic_records *run_batch(struct updater *u, struct batch *batch)
 {
     struct writing writing = {u, publish_enter(u->plan.publish, u->plan.reader), batch, false};
     bool was_open = u->db != NULL;
@@ -192,13 +193,13 @@ static struct bound *run_batch(struct updater *u, struct batch *batch)
         log_error("state_not_written", "state=%s err=%s", u->plan.dir, err_text(err));
         fail_all(&batch->jobs);
     }
-    atomic_store(&u->good, !err && !bound_is_damaged(u->bound));
+    atomic_store(&u->good, !err && !dynamic_is_damaged(u->dynamic));
     list_each(link, &batch->jobs)
     {
         update_job_finish(list_entry(link, struct update_job, link));
     }
     bool is_new = (!err && writing.changed) || (u->db && !was_open);
-    return is_new ? bound_copy(u->bound) : NULL;
+    return is_new ? dynamic_copy(u->dynamic) : NULL;
 }
 
 /* ---- the thread ---- */
@@ -234,7 +235,7 @@ static void drains_free(struct list *drains)
     }
 }
 
-static void hand_back(struct updater *u, struct batch *batch, struct bound *fresh)
+static void hand_back(struct updater *u, struct batch *batch, struct dynamic_records *fresh)
 {
     pthread_mutex_lock(&u->lock);
     move_all(&batch->jobs, &u->done);
@@ -243,7 +244,7 @@ static void hand_back(struct updater *u, struct batch *batch, struct bound *fres
         u->drain_failed = u->drain_failed || batch->failed;
     }
     if (fresh) {
-        bound_unref(&u->fresh); /* the control loop has not taken the last one yet */
+        dynamic_unref(&u->fresh); /* the control loop has not taken the last one yet */
         u->fresh = fresh;
     }
     uv_async_send(&u->wake);
@@ -258,7 +259,7 @@ static void *thread_main(void *arg)
     list_init(&batch.jobs);
     list_init(&batch.drains);
     while (take_batch(u, &batch)) {
-        struct bound *fresh = run_batch(u, &batch);
+        struct dynamic_records *fresh = run_batch(u, &batch);
         drains_free(&batch.drains);
         hand_back(u, &batch, fresh);
     }
@@ -275,7 +276,7 @@ static void on_wake(uv_async_t *wake)
     list_init(&done);
     pthread_mutex_lock(&u->lock);
     move_all(&u->done, &done);
-    struct bound *fresh = u->fresh;
+    struct dynamic_records *fresh = u->fresh;
     uint64_t drained = u->drained;
     bool good = !u->drain_failed;
     u->fresh = NULL;
@@ -324,14 +325,14 @@ int updater_open(const struct updater_plan *plan, struct updater **out)
     pthread_mutex_init(&u->lock, NULL);
     pthread_cond_init(&u->work, NULL);
     CHECK(uv_async_init(plan->loop, &u->wake, on_wake) == 0);
-    read_bound(u);
+    read_dynamic(u);
     *out = u;
     return 0;
 }
 
-struct bound *updater_bound(struct updater *updater)
+struct dynamic_records *updater_dynamic(struct updater *updater)
 {
-    return bound_copy(updater->bound);
+    return dynamic_copy(updater->dynamic);
 }
 
 bool updater_is_good(const struct updater *updater)
@@ -414,8 +415,8 @@ void updater_free(struct updater **updater)
     }
     drains_free(&u->drains);
     statedb_close(&u->db);
-    bound_unref(&u->bound);
-    bound_unref(&u->fresh);
+    dynamic_unref(&u->dynamic);
+    dynamic_unref(&u->fresh);
     free(u->dir);
     pthread_cond_destroy(&u->work);
     pthread_mutex_destroy(&u->lock);

@@ -5,15 +5,15 @@
  *
  * It also refuses what only the state can tell: failed prerequisites, and messages that were
  * accepted before (replay.h). A failed commit undoes all its jobs, and all are answered SERVFAIL.
- * So is every job while the state is damaged or cannot be opened, because nobody can tell what is
- * bound then.
+ * So is every job while the state is damaged or cannot be opened, because then the dynamic records
+ * are not known.
  */
 #ifndef LARDER_DNSREDIR_STATE_UPDATER_H
 #define LARDER_DNSREDIR_STATE_UPDATER_H
 
 #include "dnsredir/publish.h"
 #include "dnsredir/state/update_job.h"
-#include "dnsredir/zone/bound.h"
+#include "dnsredir/zone/dynamic.h"
 
 #include <uv.h>
 
@@ -27,9 +27,9 @@ struct updater_plan {
     struct publish *publish; /* of struct snapshot, from which it reads */
     size_t reader;           /* its number as a reader of `publish` */
     uv_loop_t *loop;         /* the control loop, where these are called: */
-    /* Something has changed: `fresh` is everything that is bound now, and belongs to the callee.
+    /* Something has changed: `fresh` is all dynamic records now, and belongs to the callee.
      * The answers are sent after the callee has published it. */
-    void (*on_change)(void *arg, struct bound *fresh);
+    void (*on_change)(void *arg, struct dynamic_records *fresh);
     /* Everything that updater_drain() gave tickets for, up to this one, is on the disk; unless
      * `good`, some of it is not. */
     void (*on_drain)(void *arg, uint64_t ticket, bool good);
@@ -41,9 +41,9 @@ struct updater_plan {
  * logged, and opening is tried again when updates come, at most once a second. For the control
  * loop, as all functions here unless they say otherwise. */
 int updater_open(const struct updater_plan *plan, struct updater **out);
-/* Returns what was bound before, as far as it can be read; it belongs to the caller. To be called
- * before updater_start(). */
-struct bound *updater_bound(struct updater *updater);
+/* Returns the dynamic records of before, as far as they can be read; they belong to the caller. To
+ * be called before updater_start(). */
+struct dynamic_records *updater_dynamic(struct updater *updater);
 /* Is the state open, so that updates can be made? For any thread. */
 bool updater_is_good(const struct updater *updater);
 /* Visits the names of the replicas that an operator has drained. To be called before

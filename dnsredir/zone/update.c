@@ -51,10 +51,11 @@ const struct update_rule *update_rule_of(const struct zones *zones, const struct
     return hit.match == ZONE_NODE && !is_star && opens(hit.node, name) ? hit.node->update : NULL;
 }
 
-const struct rrset *update_find(const struct update_rule *rule, const struct bound *bound,
-                                const struct name *name, uint16_t type)
+const struct rrset *update_find(const struct update_rule *rule,
+                                const struct dynamic_records *dynamic, const struct name *name,
+                                uint16_t type)
 {
-    for (const struct rrset *set = bound_find(bound, name); set; set = set->next) {
+    for (const struct rrset *set = dynamic_find(dynamic, name); set; set = set->next) {
         if ((type == TYPE_ANY || set->type == type) && update_rule_has(rule, set->type)) {
             return set;
         }
@@ -63,12 +64,13 @@ const struct rrset *update_find(const struct update_rule *rule, const struct bou
 }
 
 /* The node itself when there is nothing. */
-static const struct node *with_bound(const struct node *node, const struct bound *bound,
-                                     const struct name *name, struct update_node *out)
+static const struct node *with_dynamic(const struct node *node,
+                                       const struct dynamic_records *dynamic,
+                                       const struct name *name, struct update_node *out)
 {
     unsigned count = 0;
 
-    for (const struct rrset *set = opens(node, name) ? bound_find(bound, name) : NULL; set;
+    for (const struct rrset *set = opens(node, name) ? dynamic_find(dynamic, name) : NULL; set;
          set = set->next) {
         if (update_rule_has(node->update, set->type)) {
             CHECK(count < UPDATE_TYPES);
@@ -90,34 +92,34 @@ static const struct node *with_bound(const struct node *node, const struct bound
     return &out->node;
 }
 
-void update_hit(struct zone_hit *hit, const struct bound *bound, const struct name *name,
-                struct update_node *out)
+void update_hit(struct zone_hit *hit, const struct dynamic_records *dynamic,
+                const struct name *name, struct update_node *out)
 {
     const struct node *node = hit->node;
     struct name above;
 
     if (!node->zone->signing || name->labels <= node->labels) {
-        hit->node = with_bound(node, bound, name, out);
+        hit->node = with_dynamic(node, dynamic, name, out);
         return;
     }
     name_suffix(name, name->labels - node->labels, &above);
-    hit->node = with_bound(node, bound, &above, out);
+    hit->node = with_dynamic(node, dynamic, &above, out);
     hit->match = hit->node == node ? ZONE_NODE : ZONE_NO_NAME; /* RFC 4592 2.2.1 */
 }
 
-bool update_is_unknown(const struct node *node, const struct bound *bound, const struct name *name,
-                       uint16_t type)
+bool update_is_unknown(const struct node *node, const struct dynamic_records *dynamic,
+                       const struct name *name, uint16_t type)
 {
-    return bound_is_unknown(bound, name) && !rrset_find(node->sets, type) && !node->policy;
+    return dynamic_is_unknown(dynamic, name) && !rrset_find(node->sets, type) && !node->policy;
 }
 
 /* The last 20 bytes of a SOA record are five numbers, of which updates move the first. */
-const struct rrset *update_soa(const struct zone *zone, const struct bound *bound,
+const struct rrset *update_soa(const struct zone *zone, const struct dynamic_records *dynamic,
                                const struct rrset *soa, struct update_soa *room)
 {
     uint32_t serial;
 
-    if (!zone->updatable || !bound_serial(bound, &zone->apex, &serial) ||
+    if (!zone->updatable || !dynamic_serial(dynamic, &zone->apex, &serial) ||
         (int32_t)(serial - zone->serial) <= 0) {
         return soa;
     }
@@ -207,7 +209,7 @@ int update_data_read(struct span packet, const struct update_record *record, str
     return out->failed ? ERR_TOO_LARGE : 0;
 }
 
-/* ---- what is wrong with a message, whatever is bound ---- */
+/* ---- what is wrong with a message, whatever records there are ---- */
 
 /* Types of questions and of what is about messages, not records (RFC 6895 3.1). */
 static bool is_meta(uint16_t type)
@@ -233,10 +235,10 @@ static unsigned check_prereq(const struct update_record *record) /* RFC 2136 3.2
     return RCODE_FORMERR;
 }
 
-/* Is there a record to add or to delete in the data, if it is of a type that can be bound? */
+/* Is there a record to add or to delete in the data, if it is of a type that updates can set? */
 static bool has_record(struct span packet, const struct update_record *record)
 {
-    uint8_t data[BOUND_DATA_MAX];
+    uint8_t data[DYNAMIC_DATA_MAX];
     struct wire_out out = wire_out_of(data, sizeof(data));
 
     switch (record->type) {
@@ -244,10 +246,10 @@ static bool has_record(struct span packet, const struct update_record *record)
     case TYPE_AAAA:
     case TYPE_CNAME:
         return update_data_read(packet, record, &out) == 0 &&
-               bound_data_is_valid(record->type, span_of(data, wire_out_len(&out)));
+               dynamic_data_is_valid(record->type, span_of(data, wire_out_len(&out)));
     case TYPE_TXT:
-        return bound_data_is_valid(record->type, span_take(record->data, BOUND_DATA_MAX)) ||
-               record->data.len > BOUND_DATA_MAX;
+        return dynamic_data_is_valid(record->type, span_take(record->data, DYNAMIC_DATA_MAX)) ||
+               record->data.len > DYNAMIC_DATA_MAX;
     }
     return true; /* refused later */
 }
@@ -294,7 +296,7 @@ static bool may_change(const struct zones *zones, const struct update_record *re
     bool all = record->class == CLASS_ANY && record->type == TYPE_ANY;
 
     return may(rule, key) && (all || update_rule_has(rule, record->type)) &&
-           record->data.len <= BOUND_DATA_MAX;
+           record->data.len <= DYNAMIC_DATA_MAX;
 }
 
 /* The records of one section. `permitted` becomes false when the key may not make a change. */

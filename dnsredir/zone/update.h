@@ -2,7 +2,7 @@
  * update - what a message of dynamic update (RFC 2136) means. Pure, but for the store that it is
  * given.
  *
- * Names that the configuration opens for updates have an `update_rule`: which keys may bind records
+ * Names that the configuration opens for updates have an `update_rule`: which keys may set records
  * of which types. No update can change what is written in the configuration, but prerequisites see
  * it. A message is checked twice: by update_check(), on the loop that received it, against what
  * does not change while the settings stand; and by update_apply(), on the one thread that writes.
@@ -15,7 +15,7 @@
 
 #include "dnsredir/message/packet.h"
 #include "dnsredir/message/tsig.h"
-#include "dnsredir/zone/bound.h"
+#include "dnsredir/zone/dynamic.h"
 #include "dnsredir/zone/zone.h"
 
 #define UPDATE_PREREQS_MAX 64
@@ -34,27 +34,29 @@ struct update_rule {
 /* Does the rule open the name for records of `type`? The rule may be NULL: it opens nothing. */
 bool update_rule_has(const struct update_rule *rule, uint16_t type);
 
-/* The set of `type` that is bound to the name and open by the rule, or NULL. TYPE_ANY: any one set.
- */
-const struct rrset *update_find(const struct update_rule *rule, const struct bound *bound,
-                                const struct name *name, uint16_t type);
+/* The dynamic set of `type` at the name, if the rule opens the name for it; else NULL. TYPE_ANY:
+ * any one set. */
+const struct rrset *update_find(const struct update_rule *rule,
+                                const struct dynamic_records *dynamic, const struct name *name,
+                                uint16_t type);
 
-/* Room for a node together with what is bound to it. */
+/* Room for a node together with its dynamic records. */
 struct update_node {
     struct node node;
     struct name name; /* of it */
     struct rrset sets[UPDATE_TYPES];
 };
-/* Completes a hit whose node has a rule: if records are bound to `name`, hit->node becomes a node
+/* Completes a hit whose node has a rule: if `name` has dynamic records, hit->node becomes a node
  * in *out that has them, too. If the node was a wildcard it becomes the name itself; in a signed
  * zone it does not stand for names below such a name, either. */
-void update_hit(struct zone_hit *hit, const struct bound *bound, const struct name *name,
-                struct update_node *out);
+void update_hit(struct zone_hit *hit, const struct dynamic_records *dynamic,
+                const struct name *name, struct update_node *out);
 
-/* Is it unknown what is bound to the name, whose node was found (see bound_is_unknown())? Then
- * nothing can be said about the name but a set of `type` that is written in the configuration. */
-bool update_is_unknown(const struct node *node, const struct bound *bound, const struct name *name,
-                       uint16_t type);
+/* Are the dynamic records of the name unknown (see dynamic_is_unknown())? Then nothing can be said
+ * about the name, whose node was found, but a set of `type` that is written in the
+ * configuration. */
+bool update_is_unknown(const struct node *node, const struct dynamic_records *dynamic,
+                       const struct name *name, uint16_t type);
 
 /* Room for a SOA record. */
 struct update_soa {
@@ -63,7 +65,7 @@ struct update_soa {
 };
 /* Returns `soa`, which is one of the zone's, or a copy in *room with the serial that updates have
  * given the zone. */
-const struct rrset *update_soa(const struct zone *zone, const struct bound *bound,
+const struct rrset *update_soa(const struct zone *zone, const struct dynamic_records *dynamic,
                                const struct rrset *soa, struct update_soa *room);
 
 /* Does the rule open the name for addresses, or for a CNAME? */
@@ -81,12 +83,12 @@ bool update_is(struct span packet);
  * due. */
 int update_read(struct span packet, struct update *out);
 
-/* Checks all that does not depend on the bound records. `key` has signed the message; NULL: it is
+/* Checks all that does not depend on the dynamic records. `key` has signed the message; NULL: it is
  * not signed. Returns the rcode. */
 unsigned update_check(const struct zones *zones, struct span packet, const struct update *update,
                       const struct tsig_key *key);
 
-/* Access to the bound records, in the stored form of bound.h. */
+/* Access to the dynamic records, in the stored form of dynamic.h. */
 struct update_store {
     /* The records of the name; empty: none. Valid until the next call of put. */
     struct span (*get)(void *arg, const struct name *name);

@@ -1,6 +1,5 @@
-/* update_apply - prerequisites and changes of an update, against what is written and what is
- * bound.
- */
+/* update_apply - prerequisites and changes of an update, against the written and the dynamic
+ * records. */
 #include "dnsredir/zone/update.h"
 
 #include "base/arena.h"
@@ -12,7 +11,7 @@
 #define PREREQ_DATA_MAX 4096
 /* Most records that a name may have stored; more were not written by us. */
 #define RECORDS_MAX ((size_t)64)
-#define STORED_MAX (RECORDS_MAX * (8 + BOUND_DATA_MAX))
+#define STORED_MAX (RECORDS_MAX * (8 + DYNAMIC_DATA_MAX))
 
 struct applying {
     const struct zones *zones;
@@ -96,11 +95,11 @@ static void collect(struct applying *a, const struct name *name, uint16_t type, 
     const struct update_rule *rule = update_rule_of(a->zones, name);
     struct span bytes = rule ? stored(a, name) : SPAN_EMPTY;
     struct wire_in in = records_of(bytes);
-    struct bound_record record;
+    struct dynamic_record record;
 
     *out = (struct datas){.steered = node && is_steered(node->policy, type)};
     collect_written(a, node, type, out);
-    while (bound_next(&in, &record)) {
+    while (dynamic_next(&in, &record)) {
         if ((type == TYPE_ANY || type == record.type) && update_rule_has(rule, record.type)) {
             datas_put(a, out, record.data);
         }
@@ -213,7 +212,7 @@ static unsigned check_prereqs(struct applying *a, struct wire_in *in, unsigned c
 /* Does the change take `old` away? What is added replaces what is the same, and one CNAME
  * another. */
 static bool takes_away(const struct update_record *change, struct span data,
-                       const struct bound_record *old)
+                       const struct dynamic_record *old)
 {
     bool same_type = change->type == old->type;
 
@@ -232,9 +231,9 @@ static bool is_left(const struct update_rule *rule, const struct update_record *
                     struct span records)
 {
     struct wire_in in = records_of(records);
-    struct bound_record old;
+    struct dynamic_record old;
 
-    while (change->class == CLASS_IN && bound_next(&in, &old)) {
+    while (change->class == CLASS_IN && dynamic_next(&in, &old)) {
         if (update_rule_has(rule, old.type) &&
             (old.type == TYPE_CNAME) != (change->type == TYPE_CNAME)) {
             return true;
@@ -247,17 +246,17 @@ static unsigned copy_kept(const struct update_rule *rule, const struct update_re
                           struct span data, struct span records, uint32_t ttl, struct wire_out *out)
 {
     struct wire_in in = records_of(records);
-    struct bound_record old;
+    struct dynamic_record old;
     unsigned count = 0;
 
-    while (bound_next(&in, &old)) {
+    while (dynamic_next(&in, &old)) {
         if (!update_rule_has(rule, old.type) || takes_away(change, data, &old)) {
             continue; /* records that the rule does not allow any more are removed, too */
         }
         if (change->class == CLASS_IN && change->type == old.type) {
             old.ttl = ttl; /* all records of a set have one TTL (RFC 2181 5.2) */
         }
-        bound_put(out, &old);
+        dynamic_put(out, &old);
         count++;
     }
     return count;
@@ -270,14 +269,14 @@ static uint32_t ttl_of(const struct update_record *change, const struct update_r
     return ttl < rule->max_ttl ? ttl : rule->max_ttl;
 }
 
-/* Can what is bound of the type be sent in one message? */
+/* Can the records of the type be sent in one message? */
 static bool fits(struct span records, uint16_t type)
 {
     struct wire_in in = records_of(records);
-    struct bound_record record;
+    struct dynamic_record record;
     size_t len = 0;
 
-    while (bound_next(&in, &record)) {
+    while (dynamic_next(&in, &record)) {
         len += record.type == type ? RR_FIXED_LEN + record.data.len : 0;
     }
     return len <= RRSET_LEN_MAX;
@@ -287,7 +286,7 @@ static unsigned apply_change(struct applying *a, const struct update_record *cha
 {
     const struct update_rule *rule = update_rule_of(a->zones, &change->owner);
     struct span before = arena_copy(&a->memory, stored(a, &change->owner));
-    uint8_t data[BOUND_DATA_MAX];
+    uint8_t data[DYNAMIC_DATA_MAX];
     struct wire_out canonical = wire_out_of(data, sizeof(data));
     struct wire_out after = wire_out_of(a->room, STORED_MAX);
 
@@ -297,14 +296,14 @@ static unsigned apply_change(struct applying *a, const struct update_record *cha
     if (change->class != CLASS_ANY) {
         CHECK(update_data_read(a->packet, change, &canonical) == 0); /* update_check() did */
     }
-    struct bound_record added = {
+    struct dynamic_record added = {
         .type = change->type,
         .ttl = ttl_of(change, rule),
         .data = span_of(data, wire_out_len(&canonical)),
     };
     unsigned count = copy_kept(rule, change, added.data, before, added.ttl, &after);
     if (change->class == CLASS_IN) {
-        bound_put(&after, &added);
+        dynamic_put(&after, &added);
         if (++count > rule->max_records) {
             return RCODE_REFUSED;
         }

@@ -4,7 +4,7 @@
 #ifndef LARDER_DNSREDIR_ZONE_UPDATE_RECORD_H
 #define LARDER_DNSREDIR_ZONE_UPDATE_RECORD_H
 
-#include "dnsredir/zone/bound.h"
+#include "dnsredir/zone/dynamic.h"
 #include "dnsredir/zone/update.h"
 
 struct update_record {

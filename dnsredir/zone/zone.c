@@ -187,12 +187,12 @@ static const char *conflict(const struct zone *zone, const struct node *node, ui
         return "a steered or wildcard name cannot be delegated";
     }
     if (node->update && (type == TYPE_CNAME || update_rule_has(node->update, type))) {
-        return "records of this type are bound to the name by update";
+        return "records of this type are set at the name by update";
     }
     return NULL;
 }
 
-/* Why updates cannot bind what the rule says beside what the name has, or NULL. */
+/* Why updates cannot set what the rule says beside what the name has, or NULL. */
 static const char *update_conflict(const struct node *node, const struct update_rule *rule)
 {
     if (node->update) {
@@ -207,7 +207,7 @@ static const char *update_conflict(const struct node *node, const struct update_
     }
     for (const struct rrset *set = node->sets; set; set = set->next) {
         if (update_rule_has(rule, set->type)) {
-            return "records of a type are written here and bound by update; expected types apart";
+            return "records of a type are written here and set by update; expected types apart";
         }
     }
     return NULL;
@@ -273,7 +273,7 @@ int zone_add_policy(struct zones *zones, struct zone *zone, const struct name *o
         *what = "the name has addresses already";
     } else if (node->update && (policy->targets || update_rule_has(node->update, TYPE_A) ||
                                 update_rule_has(node->update, TYPE_AAAA))) {
-        *what = "the addresses of the name are bound by update";
+        *what = "the addresses of the name are set by update";
     } else {
         *what = conflict(zone, node, policy->targets ? TYPE_CNAME : TYPE_A);
     }

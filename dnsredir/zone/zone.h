@@ -29,14 +29,14 @@ struct zone {
     struct rrset *negative;        /* the SOA with the TTL for negative answers (RFC 2308 3) */
     const struct signing *signing; /* NULL: not signed */
     uint32_t serial;               /* the one in the configuration's SOA */
-    bool updatable;                /* updates may have raised the serial: see bound_serial() */
+    bool updatable;                /* updates may have raised the serial: see dynamic_serial() */
 };
 
 struct node {
     const struct zone *zone;
     struct rrset *sets;
     const struct policy *policy;      /* steers A and AAAA, or the CNAME; NULL: plain records */
-    const struct update_rule *update; /* records may be bound to it, see bound.h; NULL: none */
+    const struct update_rule *update; /* opens the name for updates; NULL: none does */
     const struct node *wildcard;      /* the name "*" right below */
     const struct node *cut;           /* the delegation at or above this name, or NULL */
     const uint8_t *wire;              /* the name in wire form: a struct name would be too large */

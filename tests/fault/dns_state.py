@@ -106,14 +106,14 @@ class Server:
 
     def fill(self):
         codes = {self.update(bind(number)) for number in range(NAMES)}
-        expect("names are bound", codes == {"NOERROR"}, codes)
+        expect("names are set", codes == {"NOERROR"}, codes)
 
 
 def check_answers(server, what, lost=False):
-    """Whatever the state is: what is written is answered, and what is bound rightly or not at all."""
+    """Whatever the state is: what is written is answered, and what updates have set rightly or not at all."""
     expect(f"{what}: what is written is answered",
            server.ask("ns.ex.test") == ("NOERROR", "192.0.2.53"))
-    expect(f"{what}: beside what may be bound, too",
+    expect(f"{what}: beside what updates may have set, too",
            server.ask("both.ex.test") == ("NOERROR", "192.0.2.9"))
     wrong, known = [], 0
     for number in range(NAMES):

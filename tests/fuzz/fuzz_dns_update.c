@@ -94,9 +94,9 @@ static void check_store(void)
     for (size_t i = 0; i < name_count; i++) {
         struct span records = names[i].records;
         struct wire_in in = wire_in_of(records.at ? records.at : "", records.len);
-        struct bound_record record;
+        struct dynamic_record record;
         size_t count = 0;
-        while (bound_next(&in, &record)) {
+        while (dynamic_next(&in, &record)) {
             count++;
         }
         CHECK(!in.failed && count <= 4);

@@ -107,7 +107,7 @@ def sources(server, own):
         answer, peer = ask(to, signed)
         expect("an update, too", peer == to and answer.rcode == 0, (peer, answer.rcode))
     answer, _ = ask(("::1", server.one), query("d.ex.test", AAAA))
-    expect("what was bound", answer.addresses() == ["2001:db8::d"], answer.records)
+    expect("what was set", answer.addresses() == ["2001:db8::d"], answer.records)
 
 
 def by_tcp(server, own):

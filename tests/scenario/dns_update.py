@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Dynamic update of larder-dns with nsupdate, dig and bare packets: dns_update.py BUILD
 
-What is bound is answered, and outlives SIGKILL; prerequisites; who may what; signatures that are
+What an update sets is answered, and outlives SIGKILL; prerequisites; who may what; signatures that are
 bad, late, cut or played back; drains by hand.
 """
 import base64
@@ -266,7 +266,7 @@ def replays(server):
     bind = key.sign(update("ex.test", [add("r.dyn.ex.test", "192.0.2.9")]), when)
     withdraw = key.sign(update("ex.test", [record("r.dyn.ex.test", "ANY", ANY)]), when)
     later = key.sign(update("ex.test", [record("r.dyn.ex.test", "ANY", ANY)]), when + 1)
-    expect("bound", str(server.ask(bind, key)) == "NOERROR (good)")
+    expect("set", str(server.ask(bind, key)) == "NOERROR (good)")
     expect("withdrawn", str(server.ask(withdraw, key)) == "NOERROR (good)")
     serial = server.serial()
     expect("a repetition is answered as before", str(server.ask(bind, key)) == "NOERROR (good)")
@@ -278,7 +278,7 @@ def replays(server):
     expect("a second later", str(server.ask(later, key)) == "NOERROR (good)")
     reply = server.ask(bind, key)
     expect("it is too old", str(reply) == "NOTAUTH BADTIME (good)", reply)
-    expect("and nothing is bound", server.short("r.dyn.ex.test") == [])
+    expect("and nothing is set", server.short("r.dyn.ex.test") == [])
 
 
 def crashes(server):
@@ -317,8 +317,8 @@ def last_moments(server):
             except (BlockingIOError, ConnectionRefusedError):
                 pass
     server.start()
-    bound = {row["name"] for row in json.loads(server.page("/status"))["bound"]}
-    kept = [number for number in range(40) if f"m{number}.dyn.ex.test." in bound]
+    dynamic = {row["name"] for row in json.loads(server.page("/status"))["dynamic"]}
+    kept = [number for number in range(40) if f"m{number}.dyn.ex.test." in dynamic]
     expect("what was committed at the end was answered", kept == answered, (kept, answered))
 
 
@@ -338,16 +338,16 @@ def drains(server):
     said = server.nsupdate("update delete fra.at.ex.test", "-k", server.folder / "fra.key")
     expect("who withdraws its address", said == "", said)
     expect("gets no clients", server.short("www.ex.test") == ["nyc.at.ex.test.", "192.0.2.4"])
-    expect("which is shown", "no address is bound" in server.ctl("dns").stdout)
+    expect("which is shown", "its target has no address" in server.ctl("dns").stdout)
 
 
 def shown(server):
     seen = server.ctl("dns").stdout
-    expect("larderctl dns shows what is bound", "fra.at.ex.test." in seen and "A 192.0.2.3" in seen, seen)
+    expect("larderctl dns shows what is set", "fra.at.ex.test." in seen and "A 192.0.2.3" in seen, seen)
     status = json.loads(server.page("/status"))
-    rows = {row["name"]: row["records"] for row in status["bound"]}
+    rows = {row["name"]: row["records"] for row in status["dynamic"]}
     expect("/status has it", rows["fra.at.ex.test."] == ["9 A 192.0.2.3"], rows)
-    expect("metrics", server.metric("bound_names") == len(rows) and server.metric("updates_made_total") > 0)
+    expect("metrics", server.metric("dynamic_names") == len(rows) and server.metric("updates_made_total") > 0)
     text = subprocess.run([server.build / "dnsredir/larder-dns", "--config", server.config,
                            "--print-config"], capture_output=True, text=True, timeout=60).stdout
     secrets = [base64.b64encode(s).decode() for s in SECRETS.values()] + [COOKIE_SECRET]
@@ -359,7 +359,7 @@ def shown(server):
 
 
 def reloads(server):
-    """A reload keeps what is bound, and what it no longer opens is not answered."""
+    """A reload keeps what is set, and what it no longer opens is not answered."""
     text = server.config.read_text()
     server.config.write_text(text.replace("- { name: fra.at, update", "- { name: fra2.at, update"))
     server.process.send_signal(signal.SIGHUP)
@@ -369,7 +369,7 @@ def reloads(server):
     server.process.send_signal(signal.SIGHUP)
     while server.short("fra.at.ex.test") != ["192.0.2.3"]:
         time.sleep(0.02)
-    expect("what is bound comes back with its name", True)
+    expect("what is set comes back with its name", True)
 
 
 def main():

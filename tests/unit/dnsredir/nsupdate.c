@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "dnsredir/admin/status_bound.h"
+#include "dnsredir/admin/status_dynamic.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -107,7 +107,7 @@ size_t nsupdate_write(const char *zone, const char *text, uint8_t *room, size_t 
 
 /* ---- the store ---- */
 
-static size_t place_of(const struct bindings *memory, const struct name *name)
+static size_t place_of(const struct dynamic_memory *memory, const struct name *name)
 {
     size_t i = 0;
 
@@ -117,17 +117,17 @@ static size_t place_of(const struct bindings *memory, const struct name *name)
     return i;
 }
 
-static struct span bindings_get(void *arg, const struct name *name)
+static struct span memory_get(void *arg, const struct name *name)
 {
-    const struct bindings *memory = arg;
+    const struct dynamic_memory *memory = arg;
     size_t i = place_of(memory, name);
 
     return i < memory->count ? span_of(memory->names[i].records, memory->names[i].len) : SPAN_EMPTY;
 }
 
-static int bindings_put(void *arg, const struct name *name, struct span records)
+static int memory_put(void *arg, const struct name *name, struct span records)
 {
-    struct bindings *memory = arg;
+    struct dynamic_memory *memory = arg;
     size_t i = place_of(memory, name);
 
     if (memory->err) {
@@ -143,27 +143,28 @@ static int bindings_put(void *arg, const struct name *name, struct span records)
     return 0;
 }
 
-struct update_store bindings_store(struct bindings *memory)
+struct update_store dynamic_memory_store(struct dynamic_memory *memory)
 {
-    return (struct update_store){bindings_get, bindings_put, memory};
+    return (struct update_store){memory_get, memory_put, memory};
 }
 
-struct bound *bindings_table(const struct bindings *memory)
+struct dynamic_records *dynamic_memory_table(const struct dynamic_memory *memory)
 {
-    struct bound *bound = bound_new();
+    struct dynamic_records *dynamic = dynamic_new();
 
     for (size_t i = 0; i < memory->count; i++) {
         struct span name = span_of(memory->names[i].name.at, memory->names[i].name.len);
-        cr_assert(bound_add(bound, name, span_of(memory->names[i].records, memory->names[i].len)));
+        cr_assert(
+            dynamic_add(dynamic, name, span_of(memory->names[i].records, memory->names[i].len)));
     }
-    return bound;
+    return dynamic;
 }
 
-const char *bindings_text(const struct bindings *memory)
+const char *dynamic_memory_text(const struct dynamic_memory *memory)
 {
     static char text[8192];
-    struct bound *bound = bindings_table(memory);
-    json_t *list = status_bound(bound);
+    struct dynamic_records *dynamic = dynamic_memory_table(memory);
+    json_t *list = status_dynamic(dynamic);
     struct buf out = BUF_INIT;
 
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -177,6 +178,6 @@ const char *bindings_text(const struct bindings *memory)
     snprintf(text, sizeof(text), "%.*s", SPAN_ARGS(buf_span(&out)));
     buf_fini(&out);
     json_decref(list);
-    bound_unref(&bound);
+    dynamic_unref(&dynamic);
     return text;
 }

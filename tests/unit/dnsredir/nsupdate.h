@@ -13,7 +13,7 @@ size_t nsupdate_write(const char *zone, const char *text, uint8_t *room, size_t 
 
 #define MEMORY_NAMES 16
 
-struct bindings {
+struct dynamic_memory {
     struct {
         struct name name;
         size_t len;
@@ -23,10 +23,10 @@ struct bindings {
     int err; /* what put returns, instead of putting */
 };
 
-struct update_store bindings_store(struct bindings *memory);
+struct update_store dynamic_memory_store(struct dynamic_memory *memory);
 /* "a.ex. 60 A 192.0.2.1, 60 A 192.0.2.2; b.ex. ...", in order of the names. Static memory. */
-const char *bindings_text(const struct bindings *memory);
+const char *dynamic_memory_text(const struct dynamic_memory *memory);
 /* A table of it, to be unreferenced. */
-struct bound *bindings_table(const struct bindings *memory);
+struct dynamic_records *dynamic_memory_table(const struct dynamic_memory *memory);
 
 #endif

@@ -226,7 +226,7 @@ Test(directives, faults_are_named)
         {UPDATES ZONE("{name: w, records: [\"A 1.2.3.4\"], update: {keys: k}}"),
          "expected types apart"},
         {UPDATES ZONE("{name: w, update: {keys: k}}, {name: w, records: [\"A 1.2.3.4\"]}"),
-         "bound to the name by update"},
+         "set at the name by update"},
         {UPDATES ZONE("{name: w, records: [\"CNAME x\"], update: {keys: k, types: TXT}}"),
          "only record"},
         {UPDATES ZONE("{name: w, records: [\"TXT x\"], update: {keys: k, types: CNAME}}"),
@@ -236,7 +236,7 @@ Test(directives, faults_are_named)
         {REPLICAS UPDATES ZONE("{name: w, policy: static, update: {keys: k}}"),
          "the policy of the name makes its addresses"},
         {REPLICAS UPDATES ZONE("{name: w, update: {keys: k}}, {name: w, policy: static}"),
-         "are bound by update"},
+         "are set by update"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -39,13 +39,13 @@ static void folder_remove(const struct folder *folder)
 
 static void put(struct statedb *db, const char *key, const char *value)
 {
-    cr_assert_eq(statedb_put(db, STATEDB_BOUND, span_str(key), span_str(value)), 0);
+    cr_assert_eq(statedb_put(db, STATEDB_DYNAMIC, span_str(key), span_str(value)), 0);
 }
 
 static void expect(struct statedb *db, const char *key, const char *want)
 {
     struct span value;
-    int err = statedb_get(db, STATEDB_BOUND, span_str(key), &value);
+    int err = statedb_get(db, STATEDB_DYNAMIC, span_str(key), &value);
 
     cr_expect_eq(err, want ? 0 : ERR_NOT_FOUND, "%s: %d", key, err);
     cr_expect(!want || span_eq(value, span_str(want)), "%s: %.*s", key, SPAN_ARGS(value));
@@ -64,7 +64,7 @@ Test(statedb, keeps_what_was_committed)
     cr_assert_eq(statedb_commit(db), 0);
     cr_assert_eq(statedb_begin(db), 0);
     put(db, "c", "3");
-    cr_assert_eq(statedb_drop(db, STATEDB_BOUND, SPAN("a")), 0);
+    cr_assert_eq(statedb_drop(db, STATEDB_DYNAMIC, SPAN("a")), 0);
     statedb_abort(db);
     statedb_close(&db);
 
@@ -73,9 +73,9 @@ Test(statedb, keeps_what_was_committed)
     expect(db, "a", "1");
     expect(db, "b", "2");
     expect(db, "c", NULL);
-    cr_expect_eq(statedb_count(db, STATEDB_BOUND), 2);
+    cr_expect_eq(statedb_count(db, STATEDB_DYNAMIC), 2);
     cr_expect_eq(statedb_count(db, STATEDB_DRAINED), 0);
-    cr_expect_eq(statedb_drop(db, STATEDB_BOUND, SPAN("c")), ERR_NOT_FOUND);
+    cr_expect_eq(statedb_drop(db, STATEDB_DYNAMIC, SPAN("c")), ERR_NOT_FOUND);
     statedb_close(&db);
     cr_expect_null(db);
     folder_remove(&folder);
@@ -186,7 +186,7 @@ static void fill(const struct folder *folder)
             cr_assert_eq(statedb_begin(db), 0);
         }
         cr_assert_eq(
-            statedb_put(db, STATEDB_BOUND, span_str(key), span_of(value, value_of(i, value))), 0);
+            statedb_put(db, STATEDB_DYNAMIC, span_str(key), span_of(value, value_of(i, value))), 0);
         if (i % 50 == 49) {
             cr_assert_eq(statedb_commit(db), 0);
         }
@@ -242,14 +242,14 @@ static int use_it(void *arg)
     if (err) {
         return err;
     }
-    use->damaged = statedb_each(use->db, STATEDB_BOUND, look, use) != 0;
+    use->damaged = statedb_each(use->db, STATEDB_DYNAMIC, look, use) != 0;
     for (unsigned i = 0; i < KEYS && !use->damaged; i += 3) {
         char key[16], value[8192];
         key_of(i, key);
-        err = err ? err : statedb_drop(use->db, STATEDB_BOUND, span_str(key));
+        err = err ? err : statedb_drop(use->db, STATEDB_DYNAMIC, span_str(key));
         key_of(i + 1, key);
         err = err ? err
-                  : statedb_put(use->db, STATEDB_BOUND, span_str(key),
+                  : statedb_put(use->db, STATEDB_DYNAMIC, span_str(key),
                                 span_of(value, value_of(i + 1, value)));
     }
     return err ? err : statedb_commit(use->db);
@@ -344,7 +344,7 @@ static int get_all(void *arg)
     struct use *use = arg;
     int err = statedb_begin(use->db);
 
-    return err ? err : statedb_each(use->db, STATEDB_BOUND, look, use);
+    return err ? err : statedb_each(use->db, STATEDB_DYNAMIC, look, use);
 }
 
 /* A page that is mapped and no longer there is an error, and then the file is not used any more. */

@@ -38,10 +38,10 @@ static const char *rcode_text(unsigned rcode)
 
 /* Checks and applies a message. */
 static unsigned run(const struct settings *s, struct span packet, const char *key_name,
-                    struct bindings *memory)
+                    struct dynamic_memory *memory)
 {
     const struct tsig_key *key = NULL;
-    struct bindings *undo = xmalloc(sizeof(*undo));
+    struct dynamic_memory *undo = xmalloc(sizeof(*undo));
     struct update update;
     struct name name;
     bool changed;
@@ -58,7 +58,7 @@ static unsigned run(const struct settings *s, struct span packet, const char *ke
         rcode = (int)update_check(s->zones, packet, &update, key);
     }
     if (rcode == RCODE_NOERROR) {
-        struct update_store store = bindings_store(memory);
+        struct update_store store = dynamic_memory_store(memory);
         rcode = (int)update_apply(s->zones, packet, &update, &store, &changed);
         if (rcode != RCODE_NOERROR) {
             *memory = *undo;
@@ -69,13 +69,13 @@ static unsigned run(const struct settings *s, struct span packet, const char *ke
 }
 
 struct row {
-    const char *what, *text, *rcode, *then; /* `then`: all that is bound; NULL: as before */
+    const char *what, *text, *rcode, *then; /* `then`: all that is dynamic; NULL: as before */
 };
 
 /* One after the other, on what the ones before have left. */
 static void run_rows(const struct row *rows, size_t count)
 {
-    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dynamic_memory *memory = xcalloc(1, sizeof(*memory));
     struct dialogue d;
     uint8_t room[4096];
     char before[4096] = "";
@@ -84,7 +84,7 @@ static void run_rows(const struct row *rows, size_t count)
     for (size_t i = 0; i < count; i++) {
         size_t len = nsupdate_write("ex", rows[i].text, room, sizeof(room));
         unsigned rcode = run(d.settings, span_of(room, len), "k", memory);
-        const char *then = bindings_text(memory);
+        const char *then = dynamic_memory_text(memory);
         cr_expect_str_eq(rcode_text(rcode), rows[i].rcode, "%s: %s instead of %s", rows[i].what,
                          rcode_text(rcode), rows[i].rcode);
         cr_expect_str_eq(then, rows[i].then ? rows[i].then : before, "%s: %s", rows[i].what, then);
@@ -184,7 +184,7 @@ Test(update, what_is_refused)
         {"a question's type", "k", "ex", "del d AXFR", "FORMERR"},
         {"in a prerequisite", "k", "ex", "yx d AXFR", "FORMERR"},
     };
-    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dynamic_memory *memory = xcalloc(1, sizeof(*memory));
     struct dialogue d;
     uint8_t room[4096];
 
@@ -195,7 +195,7 @@ Test(update, what_is_refused)
         cr_expect_str_eq(rcode_text(rcode), cases[i].rcode, "%s: %s", cases[i].what,
                          rcode_text(rcode));
     }
-    cr_expect_str_eq(bindings_text(memory), "t.ex. 60 TXT \"x\"");
+    cr_expect_str_eq(dynamic_memory_text(memory), "t.ex. 60 TXT \"x\"");
     dialogue_fini(&d);
     free(memory);
 }
@@ -241,7 +241,7 @@ Test(update, malformed)
         {"a name that never ends", 0, 1, SPAN_INIT("\300\24\0\1\0\1\0\0\0\1\0\4abcd"), "FORMERR"},
         {"a record cut off", 0, 1, SPAN_INIT(D "\0\1\0\1\0\0\0\1\0\4abc"), "FORMERR"},
     };
-    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dynamic_memory *memory = xcalloc(1, sizeof(*memory));
     struct dialogue d;
 
     dialogue_init(&d, CONFIG);
@@ -273,7 +273,7 @@ Test(update, the_zone_section_rfc2136_3_1)
         {"another class", 19, CLASS_CH, "NOTAUTH"},
         {"any class", 19, CLASS_ANY, "NOTAUTH"},
     };
-    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dynamic_memory *memory = xcalloc(1, sizeof(*memory));
     struct dialogue d;
 
     dialogue_init(&d, CONFIG);
@@ -291,7 +291,7 @@ Test(update, the_zone_section_rfc2136_3_1)
 
 Test(update, a_ttl_with_its_highest_bit_is_0_rfc2181_8)
 {
-    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dynamic_memory *memory = xcalloc(1, sizeof(*memory));
     struct dialogue d;
     uint8_t room[512];
 
@@ -299,7 +299,7 @@ Test(update, a_ttl_with_its_highest_bit_is_0_rfc2181_8)
     size_t len = nsupdate_write("ex", "add d 60 A 192.0.2.1", room, sizeof(room));
     room[len - 10] = 0x80; /* before the length of the data, and the data */
     cr_expect_eq(run(d.settings, span_of(room, len), "k", memory), RCODE_NOERROR);
-    cr_expect_str_eq(bindings_text(memory), "d.ex. 0 A 192.0.2.1");
+    cr_expect_str_eq(dynamic_memory_text(memory), "d.ex. 0 A 192.0.2.1");
     dialogue_fini(&d);
     free(memory);
 }
@@ -307,8 +307,8 @@ Test(update, a_ttl_with_its_highest_bit_is_0_rfc2181_8)
 /* What the rule no longer opens goes with the next change, and keeps nothing away. */
 Test(update, what_is_no_longer_opened_is_as_if_it_were_gone)
 {
-    struct bindings *memory = xcalloc(1, sizeof(*memory));
-    struct update_store store = bindings_store(memory);
+    struct dynamic_memory *memory = xcalloc(1, sizeof(*memory));
+    struct update_store store = dynamic_memory_store(memory);
     struct dialogue d;
     struct name name;
     uint8_t room[512];
@@ -318,14 +318,14 @@ Test(update, what_is_no_longer_opened_is_as_if_it_were_gone)
     store.put(store.arg, &name, SPAN("\0\5\0\0\0\1\0\3\1x\0")); /* a CNAME */
     size_t len = nsupdate_write("ex", "add d 60 A 192.0.2.1", room, sizeof(room));
     cr_expect_eq(run(d.settings, span_of(room, len), "k", memory), RCODE_NOERROR);
-    cr_expect_str_eq(bindings_text(memory), "d.ex. 60 A 192.0.2.1");
+    cr_expect_str_eq(dynamic_memory_text(memory), "d.ex. 60 A 192.0.2.1");
     dialogue_fini(&d);
     free(memory);
 }
 
 Test(update, a_store_that_fails)
 {
-    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dynamic_memory *memory = xcalloc(1, sizeof(*memory));
     struct dialogue d;
     uint8_t room[512];
 
@@ -342,7 +342,7 @@ Test(update, a_store_that_fails)
 /* One name's records, of whatever size. */
 struct large {
     size_t len;
-    uint8_t records[64 * (8 + BOUND_DATA_MAX)];
+    uint8_t records[64 * (8 + DYNAMIC_DATA_MAX)];
 };
 
 static struct span large_get(void *arg, const struct name *name)
@@ -372,8 +372,8 @@ static size_t write_large(uint8_t number, uint16_t class, uint8_t *room)
     wire_put_u16(&out, TYPE_TXT);
     wire_put_u16(&out, class);
     wire_put_u32(&out, class == CLASS_IN ? 60 : 0);
-    wire_put_u16(&out, BOUND_DATA_MAX);
-    for (unsigned i = 0; i < BOUND_DATA_MAX / 256; i++) {
+    wire_put_u16(&out, DYNAMIC_DATA_MAX);
+    for (unsigned i = 0; i < DYNAMIC_DATA_MAX / 256; i++) {
         uint8_t string[256];
         memset(string, number, sizeof(string));
         string[0] = 255;
@@ -386,7 +386,7 @@ static size_t write_large(uint8_t number, uint16_t class, uint8_t *room)
 /* What was taken can be read again: a set that no message holds would be no answer for ever. */
 Test(update, a_set_is_no_larger_than_a_message)
 {
-    const size_t most = RRSET_LEN_MAX / (RR_FIXED_LEN + BOUND_DATA_MAX);
+    const size_t most = RRSET_LEN_MAX / (RR_FIXED_LEN + DYNAMIC_DATA_MAX);
     static struct large large;
     const struct update_store store = {large_get, large_put, &large};
     struct dialogue d;
@@ -402,10 +402,10 @@ Test(update, a_set_is_no_larger_than_a_message)
         cr_expect_eq(rcode, i < most ? RCODE_NOERROR : RCODE_REFUSED, "%zu: %s", i,
                      rcode_text(rcode));
     }
-    struct bound *bound = bound_new();
-    cr_expect(bound_add(bound, SPAN("\1l\2ex\0"), large_get(&large, NULL)));
-    cr_expect_eq(bound_count(bound), 1);
-    bound_unref(&bound);
+    struct dynamic_records *dynamic = dynamic_new();
+    cr_expect(dynamic_add(dynamic, SPAN("\1l\2ex\0"), large_get(&large, NULL)));
+    cr_expect_eq(dynamic_count(dynamic), 1);
+    dynamic_unref(&dynamic);
     dialogue_fini(&d);
 }
 
@@ -430,17 +430,18 @@ Test(update, a_set_that_is_too_large_costs_its_own_name)
 
     for (unsigned i = 0; i < 64; i++) {
         size_t len = write_large((uint8_t)i, CLASS_IN, room);
-        bound_put(&out, &(struct bound_record){
-                            TYPE_TXT, 60, span_of(room + len - BOUND_DATA_MAX, BOUND_DATA_MAX)});
+        dynamic_put(&out,
+                    &(struct dynamic_record){
+                        TYPE_TXT, 60, span_of(room + len - DYNAMIC_DATA_MAX, DYNAMIC_DATA_MAX)});
     }
     cr_assert_not(out.failed);
     large.len = wire_out_len(&out);
     dialogue_init(&d, CONFIG);
-    struct bound *bound = bound_new();
-    cr_expect(bound_add(bound, SPAN("\1l\2ex\0"), large_get(&large, NULL)));
-    cr_expect_not(bound_is_damaged(bound));
-    cr_expect_eq(bound_count(bound), 0);
-    d.view.bound = bound;
+    struct dynamic_records *dynamic = dynamic_new();
+    cr_expect(dynamic_add(dynamic, SPAN("\1l\2ex\0"), large_get(&large, NULL)));
+    cr_expect_not(dynamic_is_damaged(dynamic));
+    cr_expect_eq(dynamic_count(dynamic), 0);
+    d.view.dynamic = dynamic;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct question q = {.name = cases[i].name, .type = cases[i].type};
         const char *got = ask(&d, &q);
@@ -453,17 +454,17 @@ Test(update, a_set_that_is_too_large_costs_its_own_name)
         cr_expect_eq(update_apply(d.settings->zones, packet, &update, &store, &changed),
                      RCODE_NOERROR);
     }
-    bound_unref(&bound);
-    bound = bound_new();
-    cr_expect(bound_add(bound, SPAN("\1l\2ex\0"), large_get(&large, NULL)));
-    cr_expect_eq(bound_count(bound), 1);
-    bound_unref(&bound);
+    dynamic_unref(&dynamic);
+    dynamic = dynamic_new();
+    cr_expect(dynamic_add(dynamic, SPAN("\1l\2ex\0"), large_get(&large, NULL)));
+    cr_expect_eq(dynamic_count(dynamic), 1);
+    dynamic_unref(&dynamic);
     dialogue_fini(&d);
 }
 
 Test(update, too_many)
 {
-    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dynamic_memory *memory = xcalloc(1, sizeof(*memory));
     struct buf text = BUF_INIT;
     struct dialogue d;
     static uint8_t room[65535];
@@ -494,9 +495,9 @@ Test(update, too_many)
     free(memory);
 }
 
-/* ---- what is bound, in answers ---- */
+/* ---- what is dynamic, in answers ---- */
 
-Test(update, answers_have_what_is_bound)
+Test(update, answers_have_dynamic_records)
 {
     static const struct {
         const char *what;
@@ -507,7 +508,7 @@ Test(update, answers_have_what_is_bound)
         {"through a CNAME that is written",
          {.name = "to.ex", .type = "A"},
          "NOERROR aa | to.ex. 3600 CNAME d.ex. | d.ex. 60 A 192.0.2.1"},
-        {"through one that is bound",
+        {"through a dynamic one",
          {.name = "c.ex", .type = "A"},
          "NOERROR aa | c.ex. 5 CNAME d.ex. | d.ex. 60 A 192.0.2.1"},
         {"below a wildcard",
@@ -535,7 +536,7 @@ Test(update, answers_have_what_is_bound)
          {.name = "d.ex", .type = "ANY"},
          "NOERROR aa | d.ex. 3600 HINFO \\07RFC8482\\00"},
     };
-    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dynamic_memory *memory = xcalloc(1, sizeof(*memory));
     struct dialogue d;
     uint8_t room[512];
 
@@ -543,16 +544,16 @@ Test(update, answers_have_what_is_bound)
     size_t len = nsupdate_write(
         "ex", "add d 60 A 192.0.2.1; add a.w 60 A 192.0.2.2; add c 5 CNAME d", room, sizeof(room));
     cr_assert_eq(run(d.settings, span_of(room, len), "k", memory), RCODE_NOERROR);
-    struct bound *bound = bindings_table(memory);
-    cr_assert(bound_add(bound, SPAN("\1d\2ex\0"), SPAN("\0\20\0\0\0\1\0\2\1x")));
-    cr_assert(bound_add_serial(bound, SPAN("\2ex\0"), 9));
-    d.view.bound = bound;
+    struct dynamic_records *dynamic = dynamic_memory_table(memory);
+    cr_assert(dynamic_add(dynamic, SPAN("\1d\2ex\0"), SPAN("\0\20\0\0\0\1\0\2\1x")));
+    cr_assert(dynamic_add_serial(dynamic, SPAN("\2ex\0"), 9));
+    d.view.dynamic = dynamic;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const char *got = ask(&d, &cases[i].question);
         cr_expect(span_starts(span_str(got), span_str(cases[i].want)), "%s:\n got %s\nwant %s",
                   cases[i].what, got, cases[i].want);
     }
-    bound_unref(&bound);
+    dynamic_unref(&dynamic);
     dialogue_fini(&d);
     free(memory);
 }
@@ -577,17 +578,17 @@ Test(update, a_circle_of_aliases_is_told_once)
 
     dialogue_init(&d, CONFIG);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct bindings *memory = xcalloc(1, sizeof(*memory));
+        struct dynamic_memory *memory = xcalloc(1, sizeof(*memory));
         uint8_t room[512];
         char text[64];
         snprintf(text, sizeof(text), "add c 5 CNAME %s", cases[i].to);
         size_t len = nsupdate_write("ex", text, room, sizeof(room));
         cr_assert_eq(run(d.settings, span_of(room, len), "k", memory), RCODE_NOERROR);
-        struct bound *bound = bindings_table(memory);
-        d.view.bound = bound;
+        struct dynamic_records *dynamic = dynamic_memory_table(memory);
+        d.view.dynamic = dynamic;
         struct question q = {.name = cases[i].name, .type = "A"};
         cr_expect_str_eq(ask(&d, &q), cases[i].want, "%s: %s", cases[i].name, ask(&d, &q));
-        bound_unref(&bound);
+        dynamic_unref(&dynamic);
         free(memory);
     }
     dialogue_fini(&d);
@@ -608,17 +609,17 @@ Test(update, the_later_serial_counts)
 
     dialogue_init(&d, CONFIG);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct bound *bound = bound_new();
-        bound_add_serial(bound, SPAN("\2ex\0"), cases[i].stored);
-        d.view.bound = bound;
+        struct dynamic_records *dynamic = dynamic_new();
+        dynamic_add_serial(dynamic, SPAN("\2ex\0"), cases[i].stored);
+        d.view.dynamic = dynamic;
         const char *got = ask(&d, &question);
         cr_expect_not_null(strstr(got, cases[i].want), "%u: %s", cases[i].stored, got);
-        bound_unref(&bound);
+        dynamic_unref(&dynamic);
     }
     dialogue_fini(&d);
 }
 
-Test(bound, damaged_records_are_not_read)
+Test(dynamic, damaged_records_are_not_read)
 {
     static const struct {
         const char *what;
@@ -628,7 +629,8 @@ Test(bound, damaged_records_are_not_read)
         {"a good one", SPAN_INIT("\1d\0"), SPAN_INIT("\0\1\0\0\0\1\0\4abcd"), true},
         {"an address of five bytes", SPAN_INIT("\1d\0"), SPAN_INIT("\0\1\0\0\0\1\0\5abcde"), false},
         {"cut off", SPAN_INIT("\1d\0"), SPAN_INIT("\0\1\0\0\0\1\0\4abc"), false},
-        {"a type that cannot be bound", SPAN_INIT("\1d\0"), SPAN_INIT("\0\2\0\0\0\1\0\1\0"), false},
+        {"a type that updates cannot set", SPAN_INIT("\1d\0"), SPAN_INIT("\0\2\0\0\0\1\0\1\0"),
+         false},
         {"a ttl that cannot be", SPAN_INIT("\1d\0"), SPAN_INIT("\0\1\377\0\0\1\0\4abcd"), false},
         {"a compressed name", SPAN_INIT("\1d\0"), SPAN_INIT("\0\5\0\0\0\1\0\2\300\0"), false},
         {"a name with capitals", SPAN_INIT("\1d\0"), SPAN_INIT("\0\5\0\0\0\1\0\3\1A\0"), false},
@@ -637,11 +639,11 @@ Test(bound, damaged_records_are_not_read)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct bound *bound = bound_new();
-        cr_expect_eq(bound_add(bound, cases[i].owner, cases[i].records), cases[i].good, "%s",
+        struct dynamic_records *dynamic = dynamic_new();
+        cr_expect_eq(dynamic_add(dynamic, cases[i].owner, cases[i].records), cases[i].good, "%s",
                      cases[i].what);
-        cr_expect_eq(bound_count(bound), cases[i].good, "%s", cases[i].what);
-        bound_unref(&bound);
+        cr_expect_eq(dynamic_count(dynamic), cases[i].good, "%s", cases[i].what);
+        dynamic_unref(&dynamic);
     }
 }
 
@@ -657,20 +659,20 @@ static void name_of(unsigned number, struct name *out)
     cr_assert_eq(name_parse_absolute(span_str(text), out), 0);
 }
 
-static void add_value(struct bound *bound, const struct name *name, uint8_t value)
+static void add_value(struct dynamic_records *dynamic, const struct name *name, uint8_t value)
 {
     uint8_t bytes[] = {0, 1, 0, 0, 0, 9, 0, 4, 10, 0, 0, value};
 
-    cr_assert(bound_add(bound, span_of(name->at, name->len), span_of(bytes, sizeof(bytes))));
+    cr_assert(dynamic_add(dynamic, span_of(name->at, name->len), span_of(bytes, sizeof(bytes))));
 }
 
-/* The last byte of its address; -1: nothing is bound. */
-static int value_in(const struct bound *bound, unsigned number)
+/* The last byte of its address; -1: it has none. */
+static int value_in(const struct dynamic_records *dynamic, unsigned number)
 {
     struct name name;
 
     name_of(number, &name);
-    const struct rrset *set = bound_find(bound, &name);
+    const struct rrset *set = dynamic_find(dynamic, &name);
     return set ? set->wire[set->len - 1] : -1;
 }
 
@@ -680,7 +682,7 @@ struct source {
     unsigned reads;
 };
 
-static void add_from(void *arg, struct bound *bound, const struct name *name)
+static void add_from(void *arg, struct dynamic_records *dynamic, const struct name *name)
 {
     struct source *source = arg;
     struct name other;
@@ -690,7 +692,7 @@ static void add_from(void *arg, struct bound *bound, const struct name *name)
         if (name_eq(&other, name)) {
             source->reads++;
             if (source->values[i] >= 0) {
-                add_value(bound, name, (uint8_t)source->values[i]);
+                add_value(dynamic, name, (uint8_t)source->values[i]);
             }
             return;
         }
@@ -698,10 +700,10 @@ static void add_from(void *arg, struct bound *bound, const struct name *name)
     cr_assert_fail("a name that was never there");
 }
 
-Test(bound, a_copy_is_changed_by_itself)
+Test(dynamic, a_copy_is_changed_by_itself)
 {
     struct source *source = xcalloc(1, sizeof(*source));
-    struct bound *old = bound_new();
+    struct dynamic_records *old = dynamic_new();
     struct name name;
 
     for (unsigned i = 0; i < MANY; i++) {
@@ -712,20 +714,20 @@ Test(bound, a_copy_is_changed_by_itself)
     source->values[MANY] = 7;
     source->values[5] = 251;
     source->values[6] = -1;
-    struct bound *fresh = bound_copy(old);
+    struct dynamic_records *fresh = dynamic_copy(old);
     const unsigned changed[] = {MANY, 5, 6, 5, MANY};
     for (size_t i = 0; i < ARRAY_LEN(changed); i++) {
         name_of(changed[i], &name);
-        bound_renew(fresh, &name, add_from, source);
+        dynamic_renew(fresh, &name, add_from, source);
     }
     cr_expect_lt(source->reads, 100, "%u names read for three", source->reads);
-    cr_expect_eq(bound_count(old), MANY);
-    cr_expect_eq(bound_count(fresh), MANY);
-    bound_unref(&old);
+    cr_expect_eq(dynamic_count(old), MANY);
+    cr_expect_eq(dynamic_count(fresh), MANY);
+    dynamic_unref(&old);
     for (unsigned i = 0; i <= MANY; i++) {
         cr_expect_eq(value_in(fresh, i), source->values[i], "%u", i);
     }
-    bound_unref(&fresh);
+    dynamic_unref(&fresh);
     free(source);
 }
 
@@ -746,24 +748,24 @@ Test(update, what_nobody_knows_is_no_answer)
         {"ns.ex", "A", "NOERROR aa | ns.ex. 3600 A 192.0.2.53"},
         {"no.ex", "A", "NXDOMAIN aa | ns ex."},
     };
-    struct bindings *memory = xcalloc(1, sizeof(*memory));
+    struct dynamic_memory *memory = xcalloc(1, sizeof(*memory));
     struct dialogue d;
     uint8_t room[512];
 
     dialogue_init(&d, CONFIG);
     size_t len = nsupdate_write("ex", "add a.w 60 A 192.0.2.2", room, sizeof(room));
     cr_assert_eq(run(d.settings, span_of(room, len), "k", memory), RCODE_NOERROR);
-    struct bound *bound = bindings_table(memory);
-    bound_set_damaged(bound);
-    cr_expect(bound_is_damaged(bound) && !bound_is_damaged(NULL));
-    d.view.bound = bound;
+    struct dynamic_records *dynamic = dynamic_memory_table(memory);
+    dynamic_set_damaged(dynamic);
+    cr_expect(dynamic_is_damaged(dynamic) && !dynamic_is_damaged(NULL));
+    d.view.dynamic = dynamic;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct question q = {.name = cases[i].name, .type = cases[i].type, .edns = true};
         const char *got = ask(&d, &q);
         cr_expect(span_starts(span_str(got), span_str(cases[i].want)), "%s %s: %s", cases[i].name,
                   cases[i].type, got);
     }
-    bound_unref(&bound);
+    dynamic_unref(&dynamic);
     dialogue_fini(&d);
     free(memory);
 }

@@ -1,4 +1,4 @@
-#include "dnsredir/state/bound_read.h"
+#include "dnsredir/state/dynamic_read.h"
 
 #include "base/err.h"
 #include "base/log.h"
@@ -6,26 +6,26 @@
 
 struct reading {
     struct statedb **db;
-    const struct bound *was; /* NULL: nothing was read before */
-    struct bound *bound;
+    const struct dynamic_records *was; /* NULL: nothing was read before */
+    struct dynamic_records *dynamic;
     const struct list *jobs;
 };
 
 /* A name is read again together with others of which one has changed; a name that was logged as
  * too large before is not logged again. */
-static void add_bound(void *arg, struct span key, struct span value)
+static void add_records(void *arg, struct span key, struct span value)
 {
     const struct reading *reading = arg;
     char text[NAME_TEXT_MAX];
     struct name name;
 
-    if (!bound_add(reading->bound, key, value)) {
-        bound_set_damaged(reading->bound);
+    if (!dynamic_add(reading->dynamic, key, value)) {
+        dynamic_set_damaged(reading->dynamic);
         return;
     }
     name_load(&name, (const uint8_t *)key.at);
-    if (bound_is_unknown(reading->bound, &name) && !bound_is_unknown(reading->was, &name)) {
-        log_warn("bound_name_too_large", "name=%s next=%s", name_text(&name, text),
+    if (dynamic_is_unknown(reading->dynamic, &name) && !dynamic_is_unknown(reading->was, &name)) {
+        log_warn("dynamic_name_too_large", "name=%s next=%s", name_text(&name, text),
                  "it is answered SERVFAIL until an update deletes some of its records");
     }
 }
@@ -36,8 +36,8 @@ static void add_serial(void *arg, struct span key, struct span value)
     struct wire_in in = wire_in_of(value.at ? value.at : "", value.len);
     uint32_t serial = wire_get_u32(&in);
 
-    if (in.failed || !bound_add_serial(reading->bound, key, serial)) {
-        bound_set_damaged(reading->bound);
+    if (in.failed || !dynamic_add_serial(reading->dynamic, key, serial)) {
+        dynamic_set_damaged(reading->dynamic);
     }
 }
 
@@ -48,7 +48,7 @@ static int read_all(void *arg)
     int err = statedb_begin(db);
 
     if (!err) {
-        err = statedb_each(db, STATEDB_BOUND, add_bound, reading);
+        err = statedb_each(db, STATEDB_DYNAMIC, add_records, reading);
         int serials_err = statedb_each(db, STATEDB_SERIALS, add_serial, reading);
         err = err ? err : serials_err;
     }
@@ -56,15 +56,15 @@ static int read_all(void *arg)
     return err;
 }
 
-struct bound *bound_read(struct statedb **db)
+struct dynamic_records *dynamic_read(struct statedb **db)
 {
-    struct bound *bound = bound_new();
-    struct reading reading = {.db = db, .bound = bound};
+    struct dynamic_records *dynamic = dynamic_new();
+    struct reading reading = {.db = db, .dynamic = dynamic};
 
     if (!*db || statedb_work(db, read_all, &reading)) {
-        bound_set_damaged(bound);
+        dynamic_set_damaged(dynamic);
     }
-    return bound;
+    return dynamic;
 }
 
 /* Reads the records that one table has under a name. */
@@ -78,21 +78,21 @@ static void read_name(struct reading *reading, enum statedb_table table, const s
     if (!err) {
         add(reading, key, value);
     } else if (err != ERR_NOT_FOUND) {
-        bound_set_damaged(reading->bound);
+        dynamic_set_damaged(reading->dynamic);
     }
 }
 
-static void add_name(void *arg, struct bound *bound, const struct name *name)
+static void add_name(void *arg, struct dynamic_records *dynamic, const struct name *name)
 {
-    (void)bound; /* it is the one that is read into */
-    read_name(arg, STATEDB_BOUND, name, add_bound);
+    (void)dynamic; /* it is the one that is read into */
+    read_name(arg, STATEDB_DYNAMIC, name, add_records);
     read_name(arg, STATEDB_SERIALS, name, add_serial);
 }
 
 static void renew_name(void *arg, const struct name *name)
 {
     const struct reading *reading = arg;
-    bound_renew(reading->bound, name, add_name, arg);
+    dynamic_renew(reading->dynamic, name, add_name, arg);
 }
 
 static int read_changed(void *arg)
@@ -114,15 +114,15 @@ static int read_changed(void *arg)
     return 0;
 }
 
-int bound_reread(struct statedb **db, const struct bound *was, const struct list *jobs,
-                 struct bound **out)
+int dynamic_reread(struct statedb **db, const struct dynamic_records *was, const struct list *jobs,
+                   struct dynamic_records **out)
 {
-    struct reading reading = {db, was, bound_copy(was), jobs};
+    struct reading reading = {db, was, dynamic_copy(was), jobs};
     int err = statedb_work(db, read_changed, &reading);
 
     if (err) {
-        bound_unref(&reading.bound);
+        dynamic_unref(&reading.dynamic);
     }
-    *out = reading.bound;
+    *out = reading.dynamic;
     return err;
 }

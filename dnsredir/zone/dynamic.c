@@ -1,4 +1,4 @@
-#include "dnsredir/zone/bound.h"
+#include "dnsredir/zone/dynamic.h"
 
 #include "base/check.h"
 #include "base/err.h"
@@ -28,7 +28,7 @@ struct part {
     size_t count; /* names with records */
 };
 
-struct bound {
+struct dynamic_records {
     struct part *parts[PARTS]; /* NULL: empty */
     bool renewed[PARTS];       /* since it was copied */
     struct part *old;          /* while one is renewed, which may be left by a jump */
@@ -57,7 +57,7 @@ static bool is_strings(struct span data)
     return !in.failed;
 }
 
-bool bound_data_is_valid(uint16_t type, struct span data)
+bool dynamic_data_is_valid(uint16_t type, struct span data)
 {
     switch (type) {
     case TYPE_A:
@@ -67,12 +67,12 @@ bool bound_data_is_valid(uint16_t type, struct span data)
     case TYPE_CNAME:
         return is_name(data);
     case TYPE_TXT:
-        return data.len <= BOUND_DATA_MAX && is_strings(data);
+        return data.len <= DYNAMIC_DATA_MAX && is_strings(data);
     }
     return false;
 }
 
-bool bound_next(struct wire_in *in, struct bound_record *out)
+bool dynamic_next(struct wire_in *in, struct dynamic_record *out)
 {
     if (in->failed || wire_left(in) == 0) {
         return false;
@@ -80,11 +80,11 @@ bool bound_next(struct wire_in *in, struct bound_record *out)
     out->type = wire_get_u16(in);
     out->ttl = wire_get_u32(in);
     out->data = wire_get_span(in, wire_get_u16(in));
-    in->failed = in->failed || out->ttl > INT32_MAX || !bound_data_is_valid(out->type, out->data);
+    in->failed = in->failed || out->ttl > INT32_MAX || !dynamic_data_is_valid(out->type, out->data);
     return !in->failed;
 }
 
-void bound_put(struct wire_out *out, const struct bound_record *record)
+void dynamic_put(struct wire_out *out, const struct dynamic_record *record)
 {
     wire_put_u16(out, record->type);
     wire_put_u32(out, record->ttl);
@@ -119,10 +119,10 @@ static size_t part_number(uint64_t hash)
     return (size_t)(hash * UINT64_C(0x9e3779b97f4a7c15) >> 56) % PARTS;
 }
 
-static struct entry *find(const struct bound *bound, const struct name *name)
+static struct entry *find(const struct dynamic_records *dynamic, const struct name *name)
 {
     uint64_t hash = name_hash(name);
-    const struct part *part = bound->parts[part_number(hash)];
+    const struct part *part = dynamic->parts[part_number(hash)];
 
     for (struct map_link *at = part ? map_first(&part->map, hash) : NULL; at; at = map_next(at)) {
         struct entry *entry = container_of(at, struct entry, link);
@@ -135,27 +135,27 @@ static struct entry *find(const struct bound *bound, const struct name *name)
 
 /* ---- the table ---- */
 
-struct bound *bound_new(void)
+struct dynamic_records *dynamic_new(void)
 {
-    struct bound *bound = xcalloc(1, sizeof(*bound));
+    struct dynamic_records *dynamic = xcalloc(1, sizeof(*dynamic));
 
-    bound->users = 1;
-    return bound;
+    dynamic->users = 1;
+    return dynamic;
 }
 
-struct bound *bound_ref(struct bound *bound)
+struct dynamic_records *dynamic_ref(struct dynamic_records *dynamic)
 {
-    if (bound) {
-        bound->users++;
+    if (dynamic) {
+        dynamic->users++;
     }
-    return bound;
+    return dynamic;
 }
 
-void bound_unref(struct bound **bound)
+void dynamic_unref(struct dynamic_records **dynamic)
 {
-    struct bound *b = *bound;
+    struct dynamic_records *b = *dynamic;
 
-    *bound = NULL;
+    *dynamic = NULL;
     if (b && --b->users == 0) {
         for (size_t i = 0; i < PARTS; i++) {
             part_unref(b->parts[i]);
@@ -165,13 +165,13 @@ void bound_unref(struct bound **bound)
     }
 }
 
-struct bound *bound_copy(const struct bound *bound)
+struct dynamic_records *dynamic_copy(const struct dynamic_records *dynamic)
 {
-    struct bound *copy = bound_new();
+    struct dynamic_records *copy = dynamic_new();
 
-    copy->damaged = bound->damaged;
+    copy->damaged = dynamic->damaged;
     for (size_t i = 0; i < PARTS; i++) {
-        copy->parts[i] = bound->parts[i];
+        copy->parts[i] = dynamic->parts[i];
         if (copy->parts[i]) {
             atomic_fetch_add_explicit(&copy->parts[i]->users, 1, memory_order_relaxed);
         }
@@ -180,8 +180,8 @@ struct bound *bound_copy(const struct bound *bound)
 }
 
 struct renewal {
-    struct bound *bound;
-    void (*add)(void *arg, struct bound *bound, const struct name *name);
+    struct dynamic_records *dynamic;
+    void (*add)(void *arg, struct dynamic_records *dynamic, const struct name *name);
     void *arg;
 };
 
@@ -190,32 +190,34 @@ static void renew_entry(struct map_link *link, void *arg)
     const struct renewal *renewal = arg;
     const struct entry *entry = container_of(link, struct entry, link);
 
-    renewal->add(renewal->arg, renewal->bound, &entry->name);
+    renewal->add(renewal->arg, renewal->dynamic, &entry->name);
 }
 
-void bound_renew(struct bound *bound, const struct name *name,
-                 void (*add)(void *arg, struct bound *bound, const struct name *name), void *arg)
+void dynamic_renew(struct dynamic_records *dynamic, const struct name *name,
+                   void (*add)(void *arg, struct dynamic_records *dynamic, const struct name *name),
+                   void *arg)
 {
-    struct renewal renewal = {bound, add, arg};
+    struct renewal renewal = {dynamic, add, arg};
     size_t number = part_number(name_hash(name));
 
-    if (!bound->renewed[number]) {
-        bound->renewed[number] = true;
-        bound->old = bound->parts[number];
-        bound->parts[number] = NULL;
-        if (bound->old) {
-            map_each(&bound->old->map, renew_entry, &renewal);
+    if (!dynamic->renewed[number]) {
+        dynamic->renewed[number] = true;
+        dynamic->old = dynamic->parts[number];
+        dynamic->parts[number] = NULL;
+        if (dynamic->old) {
+            map_each(&dynamic->old->map, renew_entry, &renewal);
         }
-        part_unref(bound->old);
-        bound->old = NULL;
+        part_unref(dynamic->old);
+        dynamic->old = NULL;
     }
-    if (!find(bound, name)) {
-        add(arg, bound, name);
+    if (!find(dynamic, name)) {
+        add(arg, dynamic, name);
     }
 }
 
 /* Where the name is, or is added. NULL: the bytes are no name. */
-static struct entry *find_or_add(struct bound *bound, struct span wire, struct part **part)
+static struct entry *find_or_add(struct dynamic_records *dynamic, struct span wire,
+                                 struct part **part)
 {
     struct name name;
 
@@ -224,10 +226,10 @@ static struct entry *find_or_add(struct bound *bound, struct span wire, struct p
     }
     name_load(&name, (const uint8_t *)wire.at);
     uint64_t hash = name_hash(&name);
-    struct part **at = &bound->parts[part_number(hash)];
+    struct part **at = &dynamic->parts[part_number(hash)];
     *at = *at ? *at : part_new();
     *part = *at;
-    struct entry *entry = find(bound, &name);
+    struct entry *entry = find(dynamic, &name);
     if (!entry) {
         entry = arena_zalloc(&(*at)->memory, sizeof(*entry));
         entry->name = name;
@@ -236,19 +238,19 @@ static struct entry *find_or_add(struct bound *bound, struct span wire, struct p
     return entry;
 }
 
-bool bound_add(struct bound *bound, struct span owner, struct span records)
+bool dynamic_add(struct dynamic_records *dynamic, struct span owner, struct span records)
 {
     struct part *part;
-    struct entry *entry = find_or_add(bound, owner, &part);
+    struct entry *entry = find_or_add(dynamic, owner, &part);
     struct wire_in in = wire_in_of(records.at, records.len);
-    struct bound_record from;
+    struct dynamic_record from;
 
     if (!entry) {
         return false;
     }
     struct record *record = xmalloc(sizeof(*record));
     size_t had = entry->sets != NULL;
-    while (bound_next(&in, &from)) {
+    while (dynamic_next(&in, &from)) {
         record->type = from.type;
         record->ttl = from.ttl;
         record->len = (uint16_t)from.data.len;
@@ -261,16 +263,16 @@ bool bound_add(struct bound *bound, struct span owner, struct span records)
     }
     free(record);
     if (entry->too_large) {
-        entry->sets = NULL; /* a part of what is bound would be a wrong answer */
+        entry->sets = NULL; /* a part of its records would be a wrong answer */
     }
     part->count = part->count - had + (entry->sets != NULL);
     return !in.failed;
 }
 
-bool bound_add_serial(struct bound *bound, struct span apex, uint32_t serial)
+bool dynamic_add_serial(struct dynamic_records *dynamic, struct span apex, uint32_t serial)
 {
     struct part *part;
-    struct entry *entry = find_or_add(bound, apex, &part);
+    struct entry *entry = find_or_add(dynamic, apex, &part);
 
     if (entry) {
         entry->has_serial = true;
@@ -279,31 +281,32 @@ bool bound_add_serial(struct bound *bound, struct span apex, uint32_t serial)
     return entry != NULL;
 }
 
-void bound_set_damaged(struct bound *bound)
+void dynamic_set_damaged(struct dynamic_records *dynamic)
 {
-    bound->damaged = true;
+    dynamic->damaged = true;
 }
 
-bool bound_is_damaged(const struct bound *bound)
+bool dynamic_is_damaged(const struct dynamic_records *dynamic)
 {
-    return bound && bound->damaged;
+    return dynamic && dynamic->damaged;
 }
 
-bool bound_is_unknown(const struct bound *bound, const struct name *name)
+bool dynamic_is_unknown(const struct dynamic_records *dynamic, const struct name *name)
 {
-    const struct entry *entry = bound ? find(bound, name) : NULL;
-    return bound && ((entry && entry->too_large) || (bound->damaged && !(entry && entry->sets)));
+    const struct entry *entry = dynamic ? find(dynamic, name) : NULL;
+    return dynamic &&
+           ((entry && entry->too_large) || (dynamic->damaged && !(entry && entry->sets)));
 }
 
-const struct rrset *bound_find(const struct bound *bound, const struct name *name)
+const struct rrset *dynamic_find(const struct dynamic_records *dynamic, const struct name *name)
 {
-    const struct entry *entry = bound ? find(bound, name) : NULL;
+    const struct entry *entry = dynamic ? find(dynamic, name) : NULL;
     return entry ? entry->sets : NULL;
 }
 
-bool bound_serial(const struct bound *bound, const struct name *apex, uint32_t *out)
+bool dynamic_serial(const struct dynamic_records *dynamic, const struct name *apex, uint32_t *out)
 {
-    const struct entry *entry = bound ? find(bound, apex) : NULL;
+    const struct entry *entry = dynamic ? find(dynamic, apex) : NULL;
 
     if (!entry || !entry->has_serial) {
         return false;
@@ -312,12 +315,12 @@ bool bound_serial(const struct bound *bound, const struct name *apex, uint32_t *
     return true;
 }
 
-size_t bound_count(const struct bound *bound)
+size_t dynamic_count(const struct dynamic_records *dynamic)
 {
     size_t count = 0;
 
-    for (size_t i = 0; bound && i < PARTS; i++) {
-        count += bound->parts[i] ? bound->parts[i]->count : 0;
+    for (size_t i = 0; dynamic && i < PARTS; i++) {
+        count += dynamic->parts[i] ? dynamic->parts[i]->count : 0;
     }
     return count;
 }
@@ -337,15 +340,15 @@ static void visit_entry(struct map_link *link, void *arg)
     }
 }
 
-void bound_each(const struct bound *bound,
-                void (*visit)(void *arg, const struct name *name, const struct rrset *sets),
-                void *arg)
+void dynamic_each(const struct dynamic_records *dynamic,
+                  void (*visit)(void *arg, const struct name *name, const struct rrset *sets),
+                  void *arg)
 {
     struct visit both = {visit, arg};
 
-    for (size_t i = 0; bound && i < PARTS; i++) {
-        if (bound->parts[i]) {
-            map_each(&bound->parts[i]->map, visit_entry, &both);
+    for (size_t i = 0; dynamic && i < PARTS; i++) {
+        if (dynamic->parts[i]) {
+            map_each(&dynamic->parts[i]->map, visit_entry, &both);
         }
     }
 }

@@ -1,4 +1,4 @@
-#include "dnsredir/admin/status_bound.h"
+#include "dnsredir/admin/status_dynamic.h"
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -93,16 +93,16 @@ static int compare(const void *a, const void *b)
     return span_cmp(span_of(x->name->at, x->name->len), span_of(y->name->at, y->name->len));
 }
 
-json_t *status_bound(const struct bound *bound)
+json_t *status_dynamic(const struct dynamic_records *dynamic)
 {
-    struct rows rows = {xcalloc(bound_count(bound), sizeof(*rows.list)), 0};
+    struct rows rows = {xcalloc(dynamic_count(dynamic), sizeof(*rows.list)), 0};
     json_t *list = json_array();
 
-    bound_each(bound, take_row, &rows);
+    dynamic_each(dynamic, take_row, &rows);
     if (rows.count) {
         qsort(rows.list, rows.count, sizeof(*rows.list), compare);
     }
-    for (size_t i = 0; i < rows.count && i < STATUS_BOUND_MAX; i++) {
+    for (size_t i = 0; i < rows.count && i < STATUS_DYNAMIC_MAX; i++) {
         char text[NAME_TEXT_MAX];
         json_t *records = json_array();
         for (const struct rrset *set = rows.list[i].sets; set; set = set->next) {

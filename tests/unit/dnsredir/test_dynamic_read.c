@@ -1,7 +1,7 @@
 #include "nsupdate.h"
 
 #include "base/log.h"
-#include "dnsredir/state/bound_read.h"
+#include "dnsredir/state/dynamic_read.h"
 #include "dnsredir/state/update_job.h"
 
 #include <criterion/criterion.h>
@@ -13,9 +13,9 @@
 static void put_large(struct statedb *db, struct span name)
 {
     enum { RECORDS = 64 };
-    static uint8_t records[RECORDS * (BOUND_DATA_MAX + 16)];
+    static uint8_t records[RECORDS * (DYNAMIC_DATA_MAX + 16)];
     struct wire_out out = wire_out_of(records, sizeof(records));
-    char data[BOUND_DATA_MAX];
+    char data[DYNAMIC_DATA_MAX];
 
     memset(data, 'x', sizeof(data));
     for (size_t i = 0; i < sizeof(data); i += 256) {
@@ -23,11 +23,11 @@ static void put_large(struct statedb *db, struct span name)
     }
     for (int i = 0; i < RECORDS; i++) {
         data[1] = (char)i;
-        bound_put(&out, &(struct bound_record){TYPE_TXT, 60, span_of(data, sizeof(data))});
+        dynamic_put(&out, &(struct dynamic_record){TYPE_TXT, 60, span_of(data, sizeof(data))});
     }
     cr_assert_not(out.failed);
     cr_assert_eq(statedb_begin(db), 0);
-    cr_assert_eq(statedb_put(db, STATEDB_BOUND, name, span_of(records, wire_out_len(&out))), 0);
+    cr_assert_eq(statedb_put(db, STATEDB_DYNAMIC, name, span_of(records, wire_out_len(&out))), 0);
     cr_assert_eq(statedb_commit(db), 0);
 }
 
@@ -56,9 +56,9 @@ static size_t count(const char *text, const char *word)
 }
 
 /* Whatever is read anew with the names that updates have changed. */
-Test(bound_read, a_name_that_is_too_large_is_told_once)
+Test(dynamic_read, a_name_that_is_too_large_is_told_once)
 {
-    char dir[] = "/tmp/larder-bound-XXXXXX", path[128], said[4096];
+    char dir[] = "/tmp/larder-dynamic-XXXXXX", path[128], said[4096];
     struct update_job *job = update_job_of("ex", "add l 60 A 192.0.2.1");
     struct list jobs;
     struct statedb *db;
@@ -71,12 +71,12 @@ Test(bound_read, a_name_that_is_too_large_is_told_once)
     list_push_back(&jobs, &job->link);
     cr_assert_eq(pipe(ends), 0);
     log_to(ends[1]);
-    struct bound *bound = bound_read(&db);
+    struct dynamic_records *dynamic = dynamic_read(&db);
     for (int i = 0; i < 2; i++) {
-        struct bound *fresh;
-        cr_assert_eq(bound_reread(&db, bound, &jobs, &fresh), 0);
-        bound_unref(&bound);
-        bound = fresh;
+        struct dynamic_records *fresh;
+        cr_assert_eq(dynamic_reread(&db, dynamic, &jobs, &fresh), 0);
+        dynamic_unref(&dynamic);
+        dynamic = fresh;
     }
     log_to(2);
     close(ends[1]);
@@ -84,8 +84,8 @@ Test(bound_read, a_name_that_is_too_large_is_told_once)
     cr_assert_gt(n, 0);
     said[n] = '\0';
     close(ends[0]);
-    cr_expect_eq(count(said, "bound_name_too_large"), 1, "%s", said);
-    bound_unref(&bound);
+    cr_expect_eq(count(said, "dynamic_name_too_large"), 1, "%s", said);
+    dynamic_unref(&dynamic);
     update_job_free(&job);
     statedb_close(&db);
     snprintf(path, sizeof(path), "rm -r %s", dir);
