@@ -323,7 +323,7 @@ static void compile_zones(struct compiler *c)
     for (size_t i = 0; i < s->zone_count; i++) {
         const struct conf_at *outer = compile_enter(c, "zones", i);
         if (zones[i] && whole) {
-            compile_check_glue(c, &s->zone_rows[i]);
+            compile_check_delegations(c, &s->zone_rows[i]);
             compile_check_aliases(c, &s->zone_rows[i]);
         }
         compile_leave(c, outer);

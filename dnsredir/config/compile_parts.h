@@ -78,7 +78,7 @@ typedef void compile_name_check(struct compiler *c, const struct name_row *row,
 void compile_each_name(struct compiler *c, const struct zone_row *zone, compile_name_check *check);
 
 /* Checks the delegations of a zone, when all names are known. */
-void compile_check_glue(struct compiler *c, const struct zone_row *zone);
+void compile_check_delegations(struct compiler *c, const struct zone_row *zone);
 
 /* Reports aliases that form a loop. */
 void compile_check_aliases(struct compiler *c, const struct zone_row *zone);

@@ -11,6 +11,7 @@
 #define RESOLVER "resolver: {allow: [10.0.0.0/8]}\n"
 #define KEY(name) "{name: " name ", secret: AAECAwQFBgcICQoLDA0ODw==}"
 #define UPDATES "state: /nowhere\nkeys: [" KEY("k") "]\n"
+#define DIGEST "0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF"
 #define SECRET "e5e973e5a6b2a43f48e7dc849e37bfcf"
 #define FIVE_SECRETS SECRET ", " SECRET ", " SECRET ", " SECRET ", " SECRET
 #define ZONE(names) "zones: [{name: ex, nameservers: ns.at, names: [" names "]}]\n"
@@ -210,6 +211,18 @@ Test(directives, faults_are_named)
          "ns.sub.ex. lies below what it serves"},
         {UPDATES ZONE("{name: sub, records: NS ns.sub}, {name: ns.sub, update: {keys: k}}"),
          "ns.sub.ex. lies below what it serves"},
+        {REPLICAS ZONE("{name: sub, policy: static}, {name: sub, records: NS a.other.}"),
+         "cannot be delegated"},
+        {REPLICAS ZONE("{name: sub, records: NS a.other.}, {name: sub, policy: static}"),
+         "sub.ex. is delegated to other name servers, which answer for \"sub\""},
+        {REPLICAS ZONE("{name: sub, records: NS a.other.}, {name: w.sub, policy: static}"),
+         "sub.ex. is delegated to other name servers, which answer for \"w.sub\""},
+        {UPDATES ZONE("{name: sub, records: NS a.other., update: {keys: k, types: TXT}}"),
+         "sub.ex. is delegated to other name servers, which answer for \"sub\""},
+        {UPDATES ZONE("{name: sub, records: NS a.other.}, {name: '*.sub', update: {keys: k}}"),
+         "sub.ex. is delegated to other name servers, which answer for \"*.sub\""},
+        {ZONE("{name: sub, records: DS 1 13 2 " DIGEST "}"), "and \"sub\" is none"},
+        {ZONE("{name: '@', records: DS 1 13 2 " DIGEST "}"), "and \"@\" is none"},
         {"keys: [{name: k}]\n" ZONE(""), ":1:8: the key has no secret"},
         {"keys: [{name: k..k, secret: AAECAwQFBgcICQoLDA0ODw==}]\n" ZONE(""), "not a domain name"},
         {"keys: [{name: k, secret: AAECAwQFBgcICQoLDA0ODw==, secret-file: /nonexistent}]\n" ZONE(
