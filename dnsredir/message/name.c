@@ -195,7 +195,7 @@ int name_parse(struct span text, const struct name *origin, struct name *out)
 
 int name_parse_absolute(struct span text, struct name *out)
 {
-    return name_parse(text, NULL, out);
+    return span_eq(text, SPAN("@")) ? ERR_SYNTAX : name_parse(text, NULL, out);
 }
 
 static char *text_byte(char *to, uint8_t byte)

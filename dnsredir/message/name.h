@@ -32,7 +32,7 @@ void name_load(struct name *out, const uint8_t *wire);
 /* Reads master-file text (RFC 1035 5.1) with \X and \DDD. "@" is `origin`, and names without a
  * final dot are below it (NULL: the root). Returns 0, ERR_SYNTAX or ERR_TOO_LARGE. */
 int name_parse(struct span text, const struct name *origin, struct name *out);
-/* Reads a host or zone name as people write it: the final dot is optional. */
+/* Reads a host or zone name as people write it: the final dot is optional, and "@" is no name. */
 int name_parse_absolute(struct span text, struct name *out);
 
 /* Writes NUL-terminated text with a final dot to `out`, which has NAME_TEXT_MAX bytes. Returns out.

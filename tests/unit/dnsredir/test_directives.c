@@ -62,6 +62,8 @@ Test(directives, faults_are_named)
         {"replicas: [{name: a, addresses: 192.0.2.1, target: a.example}]\n" ZONE(""),
          "expected one of them"},
         {"replicas: [{name: a, target: a..example}]\n" ZONE(""), ":1:30: \"a..example\" is not"},
+        {"replicas: [{name: a, target: '@'}]\n" ZONE(""), ":1:30: \"@\" is not a domain name"},
+        {"zones: [{name: ex, nameservers: '@'}]\n", "\"@\" is not a domain name"},
         {"replicas: [{name: a}]\n" ZONE(""),
          "the replica has neither; expected addresses or target"},
         {"replicas: [{name: a, addresses: [192.0.2.1, 0.0.0.0]}]\n" ZONE(""),

@@ -63,6 +63,8 @@ Test(name_parse, rfc1035_2_3_4_at_most_255_bytes)
     cr_expect_eq(name.len, 255);
     cr_expect_eq(name.labels, 127);
     cr_expect_neq(name_parse_absolute(span_of(text, 256), &name), 0);
+    cr_expect_eq(name_parse_absolute(SPAN("."), &name), 0);
+    cr_expect_eq(name_parse_absolute(SPAN("@"), &name), ERR_SYNTAX, "there is no origin");
 }
 
 Test(name_read, rfc1035_4_1_4)
