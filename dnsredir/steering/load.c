@@ -169,7 +169,7 @@ void load_step(struct load_state *states, size_t count, const struct load_rules 
     for (size_t i = 0; i < count; i++) {
         struct load_state *state = &states[i];
         double limit = counts(state) ? limit_of(state, rules, load / capacity) : 0;
-        bool matters = counts(state) && load >= rules->least;
+        bool matters = counts(state) && load > 0 && load >= rules->least;
         if (state->open && state->overload) {
             state->level = lowered(state->level, 1.25);
         } else if (matters && state->load > limit) {

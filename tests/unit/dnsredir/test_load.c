@@ -339,3 +339,22 @@ Test(load, below_the_least_load_nothing_spills)
     load_step(states, 2, &rules);
     cr_expect_lt(states[0].level, 2);
 }
+
+Test(load, without_load_all_take_their_own_again)
+{
+    static const struct load_rules any_load = {.spill = 1.2};
+    struct load_state states[] = {
+        {.capacity = 1, .open = true, .known = true, .load = 9, .level = 2},
+        {.capacity = 1, .open = true, .known = true, .load = 1, .level = 2},
+    };
+
+    for (unsigned i = 0; i < 20; i++) {
+        load_step(states, 2, &any_load);
+    }
+    cr_assert_lt(states[0].level, 1);
+    states[0].load = states[1].load = 0;
+    for (unsigned i = 0; i < 40; i++) {
+        load_step(states, 2, &any_load);
+    }
+    cr_expect_eq(states[0].level, LOAD_LEVEL_MAX);
+}
