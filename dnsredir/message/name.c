@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "dnsredir/message/escape.h"
 
 #include <stdio.h>
 
@@ -106,33 +107,6 @@ void name_load(struct name *out, const uint8_t *wire)
     name_end(out);
 }
 
-/* Parses one byte of text: \DDD, \X or the byte itself. Advances *text. 0 or ERR_SYNTAX. */
-static int parse_byte(struct span *text, uint8_t *out)
-{
-    uint64_t value;
-
-    if (text->at[0] != '\\') {
-        *out = (uint8_t)text->at[0];
-        *text = span_skip(*text, 1);
-        return 0;
-    }
-    *text = span_skip(*text, 1);
-    if (text->len == 0) {
-        return ERR_SYNTAX;
-    }
-    if (!ascii_is_digit(text->at[0])) {
-        *out = (uint8_t)text->at[0];
-        *text = span_skip(*text, 1);
-        return 0;
-    }
-    if (text->len < 3 || !span_to_u64(span_take(*text, 3), 255, &value)) {
-        return ERR_SYNTAX;
-    }
-    *out = (uint8_t)value;
-    *text = span_skip(*text, 3);
-    return 0;
-}
-
 /* Parses one label up to a dot or the end, and skips the dot. */
 static int parse_label(struct span *text, struct name *out)
 {
@@ -141,7 +115,7 @@ static int parse_label(struct span *text, struct name *out)
 
     while (text->len && text->at[0] != '.') {
         uint8_t byte;
-        if (parse_byte(text, &byte)) {
+        if (escape_read(text, &byte)) {
             return ERR_SYNTAX;
         }
         if (len == sizeof(label)) {

@@ -230,7 +230,9 @@ static const char *add_param(struct params *params, struct span word)
     if (find_param(params, key) || params->count == PARAMS_MAX) {
         return "a parameter stands there twice, or there are more than 32";
     }
-    words_put_text(word, &text);
+    if (words_put_text(word, &text)) {
+        return BAD_ESCAPE;
+    }
     const char *what = put_value(span_of(bytes, wire_out_len(&text)), key, known, &params->out);
     if (what || text.failed || params->out.failed) {
         return what ? what : "too long";

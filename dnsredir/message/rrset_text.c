@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "dnsredir/message/escape.h"
 
 #define TTL_MAX 2147483647u /* RFC 2181 8 */
 #define STRING_MAX 255      /* RFC 1035 3.3 */
@@ -74,23 +75,6 @@ static int put_address(struct words *words, struct wire_out *out, bool v4)
     return 0;
 }
 
-/* The byte of a string at text.at[0], with \DDD and \X resolved; how many bytes of text it took. */
-static size_t string_byte(struct span text, uint8_t *out)
-{
-    uint64_t value;
-
-    *out = (uint8_t)text.at[0];
-    if (text.at[0] != '\\' || text.len < 2) {
-        return 1;
-    }
-    if (text.len >= 4 && span_to_u64(span_take(span_skip(text, 1), 3), 255, &value)) {
-        *out = (uint8_t)value;
-        return 4;
-    }
-    *out = (uint8_t)text.at[1];
-    return 2;
-}
-
 static struct span unquote(struct span word)
 {
     if (word.len >= 2 && word.at[0] == '"' && word.at[word.len - 1] == '"') {
@@ -99,13 +83,16 @@ static struct span unquote(struct span word)
     return word;
 }
 
-void words_put_text(struct span word, struct wire_out *out)
+int words_put_text(struct span word, struct wire_out *out)
 {
     for (struct span text = unquote(word); text.len;) {
         uint8_t byte;
-        text = span_skip(text, string_byte(text, &byte));
+        if (escape_read(&text, &byte)) {
+            return ERR_SYNTAX;
+        }
         wire_put_u8(out, byte);
     }
+    return 0;
 }
 
 static int put_string(struct words *words, struct span word, struct wire_out *out)
@@ -113,7 +100,9 @@ static int put_string(struct words *words, struct span word, struct wire_out *ou
     uint8_t *length = wire_put(out, 1);
     size_t start = wire_out_len(out);
 
-    words_put_text(word, out);
+    if (words_put_text(word, out)) {
+        return words_fault(words, BAD_ESCAPE);
+    }
     size_t len = wire_out_len(out) - start;
     if (len > STRING_MAX) {
         return words_fault(words, "a string is longer than 255 bytes");
@@ -189,8 +178,7 @@ static int put_caa(struct words *words, struct wire_out *out) /* RFC 8659 4.1 */
     if (value.len == 0) {
         return words_fault(words, "expected a value such as ca.example behind the tag");
     }
-    words_put_text(value, out);
-    return 0;
+    return words_put_text(value, out) ? words_fault(words, BAD_ESCAPE) : 0;
 }
 
 static int hex_value(char c)

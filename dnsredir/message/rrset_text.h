@@ -24,8 +24,10 @@ int words_fault(struct words *words, const char *what);
 int words_put_number(struct words *words, struct wire_out *out, uint64_t max, const char *what);
 int words_put_host(struct words *words, struct wire_out *out);
 
-/* Writes the bytes of a word without its quotes, with \DDD and \X resolved. */
-void words_put_text(struct span word, struct wire_out *out);
+/* Writes the bytes of a word without its quotes, with \DDD and \X resolved. Returns 0, or
+ * ERR_SYNTAX for what BAD_ESCAPE says. */
+#define BAD_ESCAPE "expected a character or three digits, up to 255, behind a backslash"
+int words_put_text(struct span word, struct wire_out *out);
 
 /* Reads the data of SVCB and HTTPS records (RFC 9460 2.1). In rrset_svcb.c. */
 int words_put_svcb(struct words *words, struct wire_out *out);

@@ -138,6 +138,22 @@ Test(rrset, digests_of_keys)
 
 #define HEX32 HEX10 HEX10 HEX10 "0000"
 
+/* RFC 1035 5.1 */
+Test(rrset, escapes)
+{
+    static const char *const bad[] = {
+        "TXT \\256",         "TXT \"a\\999\"",        "TXT \\12", "TXT \\1a2", "TXT a\\",
+        "CAA 0 issue \\300", "HTTPS 1 . key667=\\300"};
+
+    cr_expect_str_eq(data_of("TXT \\255\\000\\\\\\\"\\a"), "05ff005c2261");
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        cr_expect_str_eq(
+            data_of(bad[i]),
+            "fault: expected a character or three digits, up to 255, behind a backslash", "%s",
+            bad[i]);
+    }
+}
+
 /* RFC 4255 3.2, RFC 6698 2.2 */
 Test(rrset, fingerprints)
 {
