@@ -208,7 +208,7 @@ static bool await_round(struct querylog *log, bool *reopen)
 {
     struct timespec until;
 
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += WAKE_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
@@ -244,6 +244,18 @@ static void *thread_main(void *arg)
 
 /* ---- the log ---- */
 
+/* Waits are by the monotonic clock: the log must not stand still while the wall clock, which was
+ * set back, reaches the same time again. */
+static void wake_init(pthread_cond_t *wake)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    pthread_cond_init(wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 static void log_free(struct querylog *log)
 {
     if (log->fd >= 0 && !is_stderr(log)) {
@@ -268,7 +280,7 @@ int querylog_open(const char *path, size_t rings, struct querylog **out)
     CHECK((log->rings = aligned_alloc(64, rings * sizeof(*log->rings))) != NULL);
     memset(log->rings, 0, rings * sizeof(*log->rings));
     pthread_mutex_init(&log->lock, NULL);
-    pthread_cond_init(&log->wake, NULL);
+    wake_init(&log->wake);
     log->fd = open_file(log);
     int err = log->fd < 0 ? log->fd : thread_start(&log->thread, "query-log", thread_main, log);
     if (err) {
