@@ -31,24 +31,25 @@ static void on_connection(uv_stream_t *server, int status)
     connection_open(listener->tcp, server);
 }
 
-/* Queries that have begun and answers that are not read have less time than idle connections. */
+/* A connection that waits for an answer of the resolver, or for an update to be committed, waits
+ * for us. */
+static bool waits_for_client(const struct connection *c)
+{
+    return c->writing || (!c->job && list_empty(&c->tickets));
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct tcp *tcp = container_of(timer, struct tcp, tick);
     uint64_t now = uv_now(&tcp->worker->loop);
-    uint64_t least = tcp->message_ms < tcp->idle_ms ? tcp->message_ms : tcp->idle_ms;
 
     list_each_safe(link, &tcp->connections)
     {
         struct connection *c = list_entry(link, struct connection, link);
-        if (now - c->since < least) {
+        if (now - c->since < tcp->timeout_ms) {
             return; /* and so are all behind it */
         }
-        if (!c->writing && !list_empty(&c->tickets)) {
-            continue; /* the connection waits for us, so it is not idle */
-        }
-        bool busy = c->writing || buf_len(&c->in);
-        if (now - c->since >= (busy ? tcp->message_ms : tcp->idle_ms)) {
+        if (waits_for_client(c)) {
             metric_add(&tcp->worker->counters.tcp_timeouts, 1);
             connection_close(c);
         }
@@ -112,8 +113,7 @@ int tcp_open(struct worker *worker, const struct settings *settings, struct tcp 
     int err = 0;
 
     tcp->worker = worker;
-    tcp->idle_ms = settings->tcp.timeout;
-    tcp->message_ms = settings->tcp.timeout;
+    tcp->timeout_ms = settings->tcp.timeout;
     tcp->limit = worker->connections;
     tcp->client_limit = settings->tcp.per_client;
     tcp_clients_init(&tcp->clients);

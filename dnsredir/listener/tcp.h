@@ -2,9 +2,9 @@
  * tcp - the TCP side of one worker (RFC 7766): listeners, and connections with pipelined queries.
  * Belongs to the worker's thread.
  *
- * A connection may be idle for a while, a query that has begun must arrive soon, and a peer that
- * does not read its answers is not read from. When there are too many connections, the one that has
- * been idle longest is closed.
+ * The client has the same time to send the next query, the rest of one that has begun, and to read
+ * an answer; while it does not read, it is not read from. When there are too many connections, the
+ * one that has been idle longest is closed.
  */
 #ifndef LARDER_DNSREDIR_LISTENER_TCP_H
 #define LARDER_DNSREDIR_LISTENER_TCP_H

@@ -221,7 +221,7 @@ static size_t defer_message(struct connection *c, const struct snapshot *snapsho
 /* The idle timeout for the client, in tenths of a second, rounded down (RFC 7828 3.1). */
 static uint16_t keepalive_of(const struct tcp *tcp)
 {
-    uint64_t tenths = tcp->idle_ms / 100;
+    uint64_t tenths = tcp->timeout_ms / 100;
 
     return (uint16_t)(tenths < UINT16_MAX ? tenths : UINT16_MAX);
 }

@@ -12,7 +12,7 @@
 
 struct tcp {
     struct worker *worker;
-    uint64_t idle_ms, message_ms;
+    uint64_t timeout_ms;
     size_t limit, client_limit;
     size_t count;
     size_t handles; /* handles that are open or closing; the last one frees all */

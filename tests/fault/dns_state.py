@@ -30,6 +30,7 @@ listen: ["127.0.0.1:{{dns}}"]
 admin: {{{{ address: "127.0.0.1:{{admin}}" }}}}
 state: {{state}}
 keys: [{{{{ name: ops-key, secret: {base64.b64encode(b"s" * 32).decode()} }}}}]
+tcp: {{{{ timeout: 500ms }}}}
 rate-limit: {{{{ exempt: [127.0.0.0/8] }}}}
 zones:
   - name: ex.test
@@ -256,6 +257,28 @@ def failing_disk(build, folder):
         server.end()
 
 
+def slow_disk(build, folder):
+    """A commit that takes longer than a client may be idle: the client waits for us, not we for it."""
+    state = folder / "slow"
+    state.mkdir()
+    faults = layer.Layer(build, state)
+    server = Server(build, folder, state, faults.environment())
+    try:
+        server.start()
+        if not faults.is_attached(server.process):
+            print("skipped: the layer was not preloaded")
+            return
+        server.fill()
+        calls = ("fsync", "fdatasync", "msync", "pwrite", "write")
+        with faults.rule(calls, effect="slow", delay=2, count=1, pattern="*.mdb") as rule:
+            reply = tsig.ask_tcp(server.dns, [KEY.sign(bind(NAMES))], [KEY])[0]
+            expect("the disk was slow", rule.struck == 1)
+            expect("a slow disk: the update is answered by TCP", reply.rcode == "NOERROR")
+        server.stop()
+    finally:
+        server.end()
+
+
 def mount(where):
     where.mkdir()
     return subprocess.call(["mount", "-t", "tmpfs", "-o", "size=256k", "none", where],
@@ -318,6 +341,7 @@ def main():
         cut_in_use(build, folder)
         if preloads:
             failing_disk(build, folder)
+            slow_disk(build, folder)
         full_disk(build, folder)
     sys.exit(1 if failures else 0)
 
