@@ -3,7 +3,6 @@
 #include "base/err.h"
 #include "ctl/fetch.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -54,11 +53,13 @@ static int fetch_ripe(const char *admin, const struct question *question, struct
 /* Prints what the proxy says is wrong with the question. */
 static int say_refusal(struct span json)
 {
-    json_t *root = json_loadb(json.at ? json.at : "", json.len, 0, NULL);
-    const char *error = json_string_value(json_object_get(root, "error"));
+    struct buf text = BUF_INIT;
 
-    fprintf(stderr, "larderctl: %s\n", error ? error : "the request was refused");
-    json_decref(root);
+    if (!fetch_error(json, &text)) {
+        buf_printf(&text, "the request was refused");
+    }
+    fprintf(stderr, "larderctl: %.*s\n", SPAN_ARGS(buf_span(&text)));
+    buf_fini(&text);
     return CTL_USAGE;
 }
 

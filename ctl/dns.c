@@ -191,11 +191,12 @@ int verb_drain(const struct ctl_options *options)
     buf_append(&path, SPAN("\0"));
     int err = fetch_post(admin, path.data, &body, &why);
     if (err == ERR_REFUSED) {
-        json_t *root = json_loadb(body.data + body.start, buf_len(&body), 0, NULL);
-        const char *error = json_string_value(json_object_get(root, "error"));
-        fprintf(stderr, "larderctl: %s: %s\n", options->operand, error ? error : "refused");
-        json_decref(root);
-    } else if (err) {
+        buf_printf(&why, "%s: ", options->operand);
+        if (!fetch_error(buf_span(&body), &why)) {
+            buf_printf(&why, "refused");
+        }
+    }
+    if (err) {
         fprintf(stderr, "larderctl: %.*s\n", SPAN_ARGS(buf_span(&why)));
     } else if (options->json) {
         fwrite(buf_span(&body).at, 1, buf_len(&body), stdout);

@@ -2,10 +2,12 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "ctl/show.h"
 #include "http/h1_body.h"
 #include "http/h1_parse.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -13,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { WAIT_SECONDS = 10, ANSWER_MAX = 16 << 20, NAME_MAX_LEN = 255 };
+enum { WAIT_SECONDS = 10, ANSWER_MAX = 16 << 20, NAME_MAX_LEN = 255, REMARK_MAX = 200 };
 
 /* ---- address of the admin listener ---- */
 
@@ -87,14 +89,13 @@ static void explain(const char *admin, int err, struct buf *why)
                    admin);
         return;
     case -ENOENT:
-        buf_printf(why, "there is no socket %s; is larder-proxy running, with --admin %s?", admin,
+        buf_printf(why, "there is no socket %s; is the daemon running, with that admin address?",
                    admin);
         return;
     case -EACCES:
     case -EPERM:
         buf_printf(why,
-                   "%s may not be opened by this user (%s); try as root or as larder-proxy's "
-                   "user",
+                   "%s may not be opened by this user (%s); try as root or as the daemon's user",
                    admin, err_text(err));
         return;
     case -EAGAIN:
@@ -225,6 +226,42 @@ static int read_body(const struct http_head *head, struct span bytes, struct buf
     return whole ? 0 : ERR_TRUNCATED;
 }
 
+bool fetch_error(struct span body, struct buf *out)
+{
+    json_t *root = json_loadb(body.at ? body.at : "", body.len, 0, NULL);
+    const char *error = json_string_value(json_object_get(root, "error"));
+    struct span line = span_trim(span_cut(&body, '\n'));
+    bool is_line = !root && line.len > 0 && line.at[0] != '<' && line.len <= REMARK_MAX;
+
+    if (error) {
+        show_text(out, error);
+    } else if (is_line) {
+        char text[REMARK_MAX + 1];
+        snprintf(text, sizeof(text), "%.*s", SPAN_ARGS(line));
+        show_text(out, text);
+    }
+    json_decref(root);
+    return error || is_line;
+}
+
+/* Says that the answer has a status which means that the request failed, and what it says itself.
+ * Returns the code for it. */
+static int explain_status(const char *admin, const char *path, int status, struct span body,
+                          struct buf *why)
+{
+    struct span rest = span_str(path), page = span_cut(&rest, '?');
+    struct buf error = BUF_INIT;
+
+    buf_printf(why, "%s answers %.*s with status %d", admin, SPAN_ARGS(page), status);
+    if (status != 404 && fetch_error(body, &error)) {
+        buf_printf(why, ": %.*s", SPAN_ARGS(buf_span(&error)));
+    } else {
+        buf_printf(why, "; is that the right admin address?");
+    }
+    buf_fini(&error);
+    return status == 503 ? ERR_BUSY : ERR_NOT_FOUND;
+}
+
 static int read_answer(const char *admin, const char *path, struct span bytes, struct buf *body,
                        struct buf *why)
 {
@@ -240,22 +277,13 @@ static int read_answer(const char *admin, const char *path, struct span bytes, s
     if (err) {
         buf_printf(why, "what answers on %s does not speak HTTP; is that the admin address?",
                    admin);
-    } else if (head.status != 200 && head.status != 400) {
-        buf_printf(why,
-                   "%s answers %.*s with status %d; is that the admin address of larder-proxy?",
-                   admin, SPAN_ARGS(span_take(span_str(path), span_find(span_str(path), '?'))),
-                   head.status);
-        err = ERR_NOT_FOUND;
-        if (head.status == 503 && read_body(&head, span_skip(bytes, used), body) == 0) {
-            err = ERR_BUSY;
-        }
-    } else {
-        err = read_body(&head, span_skip(bytes, used), body);
-        if (err) {
-            buf_printf(why, "the answer of %s broke off", admin);
-        } else if (head.status == 400) {
-            err = ERR_REFUSED;
-        }
+    } else if (read_body(&head, span_skip(bytes, used), body)) {
+        buf_printf(why, "the answer of %s broke off", admin);
+        err = ERR_TRUNCATED;
+    } else if (head.status == 400) {
+        err = ERR_REFUSED;
+    } else if (head.status != 200) {
+        err = explain_status(admin, path, head.status, buf_span(body), why);
     }
     arena_fini(&arena);
     return err;

@@ -23,6 +23,10 @@ int fetch(const char *admin, const char *path, struct buf *body, struct buf *why
 /* The same with an empty POST. */
 int fetch_post(const char *admin, const char *path, struct buf *body, struct buf *why);
 
+/* Appends what the body of an answer says about an error: "error" of a JSON object, or the line of
+ * a short text. False: nothing. Pure. */
+bool fetch_error(struct span body, struct buf *out);
+
 /* Only sends the request. Returns a descriptor to read the response from, or a negative code with a
  * sentence in *why. */
 int fetch_begin(const char *admin, const char *method, const char *path, struct buf *why);

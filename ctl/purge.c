@@ -87,13 +87,15 @@ static void say(const char *what, struct span why)
 }
 
 /* Prints the error that the proxy reports, or else `why`. */
-static void say_error(const char *what, struct span json, struct span why)
+static void say_error(const char *what, struct span body, struct span why)
 {
-    json_t *root = json_loadb(json.at ? json.at : "", json.len, 0, NULL);
-    const char *error = json_string_value(json_object_get(root, "error"));
+    struct buf error = BUF_INIT;
 
-    say(what, error ? span_str(error) : why.len ? why : SPAN("the request was refused"));
-    json_decref(root);
+    if (fetch_error(body, &error)) {
+        why = buf_span(&error);
+    }
+    say(what, why.len ? why : SPAN("the request was refused"));
+    buf_fini(&error);
 }
 
 /* Sends one request. *there: the proxy has answered. */
@@ -110,7 +112,7 @@ static int purge(const struct ctl_options *options, const char *name, const char
         err = ERR_SYNTAX;
     }
     if (err) {
-        say_error(*there ? what : NULL, buf_span(&body), buf_span(&text));
+        say_error(*there ? what : NULL, *there ? buf_span(&body) : SPAN_EMPTY, buf_span(&text));
     } else {
         struct span shown = buf_span(options->json ? &body : &text);
         fwrite(shown.at, 1, shown.len, stdout);

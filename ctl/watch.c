@@ -4,7 +4,6 @@
 #include "ctl/fetch.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -87,12 +86,9 @@ void watch_close(struct watch *watch)
 
 static int say_refusal(const struct watch *watch, struct buf *why)
 {
-    struct span text = buf_span(&watch->lines);
-    json_t *root = json_loadb(text.at ? text.at : "", text.len, 0, NULL);
-    const char *error = json_string_value(json_object_get(root, "error"));
-
-    buf_printf(why, "%s", error ? error : "the filters were refused");
-    json_decref(root);
+    if (!fetch_error(buf_span(&watch->lines), why)) {
+        buf_printf(why, "the filters were refused");
+    }
     return ERR_REFUSED;
 }
 

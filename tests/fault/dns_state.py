@@ -32,6 +32,7 @@ state: {{state}}
 keys: [{{{{ name: ops-key, secret: {base64.b64encode(b"s" * 32).decode()} }}}}]
 tcp: {{{{ timeout: 500ms }}}}
 rate-limit: {{{{ exempt: [127.0.0.0/8] }}}}
+replicas: [{{{{ name: fra, addresses: [192.0.2.1] }}}}]
 zones:
   - name: ex.test
     nameservers: [ns.ex.test]
@@ -137,6 +138,14 @@ def check_answers(server, what, lost=False):
     expect(f"{what}: it lives", server.process.poll() is None, server.said())
 
 
+def check_drain(server, what):
+    """A drain that is done, and will be forgotten."""
+    told = subprocess.run([server.build / "ctl/larderctl", "drain", "fra",
+                           "--admin", f"127.0.0.1:{server.admin}"], capture_output=True, text=True)
+    expect(f"{what}: larderctl says that a drain will be forgotten",
+           told.returncode == 1 and "the state could not be written" in told.stderr, told)
+
+
 def flipped(data):
     """A value that was changed: another address, and all else is whole."""
     packed = bytes(int(part) for part in address(7).split("."))
@@ -171,6 +180,8 @@ def before_the_start(build, folder):
             file.write_bytes(data)
             server.start()
             check_answers(server, what, lost=True)
+            if what != "a value that changed":  # there the rest of the file is good
+                check_drain(server, what)
             expect(f"{what}: the file is left as it was", file.read_bytes() == data or
                    what == "a value that changed")
             if what == "zeros":

@@ -71,7 +71,15 @@ Test(fetch, bodies_arrive_whole_or_not_at_all)
         {OK "Connection: close\r\n\r\nhello", "hello", NULL},
         {OK "Content-Length: 6\r\n\r\nhello", NULL, "the answer of ADDRESS broke off"},
         {"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", NULL,
-         "ADDRESS answers /status with status 404; is that the admin address of larder-proxy?"},
+         "ADDRESS answers /status with status 404; is that the right admin address?"},
+        {"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 17\r\n\r\n{\"error\": \"full\"}",
+         NULL, "ADDRESS answers /status with status 500: full"},
+        {"HTTP/1.1 403 Forbidden\r\nContent-Length: 18\r\n\r\nnot for web pages\n", NULL,
+         "ADDRESS answers /status with status 403: not for web pages"},
+        {"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 12\r\n\r\n<html></html", NULL,
+         "ADDRESS answers /status with status 502; is that the right admin address?"},
+        {"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 5\r\n\r\nfu", NULL,
+         "the answer of ADDRESS broke off"},
         {"SSH-2.0-x\r\n", NULL,
          "what answers on ADDRESS does not speak HTTP; is that the admin address?"},
         {"", NULL, "what answers on ADDRESS does not speak HTTP; is that the admin address?"},
@@ -145,8 +153,8 @@ Test(fetch, says_why_nobody_answers)
     static const struct {
         const char *admin, *why;
     } cases[] = {
-        {"unix:/nonexistent/socket", "there is no socket unix:/nonexistent/socket; is larder-proxy "
-                                     "running, with --admin unix:/nonexistent/socket?"},
+        {"unix:/nonexistent/socket", "there is no socket unix:/nonexistent/socket; is the daemon "
+                                     "running, with that admin address?"},
         {"unix:", "\"unix:\" is no path of a socket; expected unix:/PATH of at most 107 bytes"},
         {"127.0.0.1:x",
          "\"127.0.0.1:x\" is not an address; expected ADDRESS:PORT such as 127.0.0.1:3129, "
