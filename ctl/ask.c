@@ -77,13 +77,12 @@ static int show(struct span text)
 
 int ask(const struct ctl_options *options, const struct question *question)
 {
-    const char *admin = options->admin ? options->admin : FETCH_DEFAULT_ADMIN;
     struct buf body = BUF_INIT, text = BUF_INIT;
 
-    int err = fetch_ripe(admin, question, &body, &text);
+    int err = fetch_ripe(options->admin, question, &body, &text);
     if (!err && question->render(buf_span(&body), &text) != 0) {
         buf_clear(&text);
-        buf_printf(&text, "what answers on %s is %s", admin, question->who);
+        buf_printf(&text, "what answers on %s is %s", options->admin, question->who);
         err = ERR_SYNTAX;
     }
     int status = err == ERR_REFUSED ? say_refusal(buf_span(&body))

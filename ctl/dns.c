@@ -168,28 +168,25 @@ int verb_dns(const struct ctl_options *options)
 {
     const struct question question = {
         .path = "/status", .render = dns_render, .who = "not larder-dns"};
-    struct ctl_options mine = *options;
 
-    mine.admin = options->admin ? options->admin : FETCH_DNS_ADMIN;
     if (options->operand_count == 0) {
-        return ask(&mine, &question);
+        return ask(options, &question);
     }
     if (options->operand_count != 2 || strcmp(options->operand, "explain") != 0) {
         fprintf(stderr, "larderctl: dns takes no operand, or explain NAME\n");
         return CTL_USAGE;
     }
-    return verb_dns_explain(options, mine.admin);
+    return verb_dns_explain(options);
 }
 
 int verb_drain(const struct ctl_options *options)
 {
-    const char *admin = options->admin ? options->admin : FETCH_DNS_ADMIN;
     struct buf path = BUF_INIT, body = BUF_INIT, why = BUF_INIT;
 
     buf_printf(&path, "/%s", options->verb);
     question_add(&path, "replica", options->operand);
     buf_append(&path, SPAN("\0"));
-    int err = fetch_post(admin, path.data, &body, &why);
+    int err = fetch_post(options->admin, path.data, &body, &why);
     if (err == ERR_REFUSED) {
         buf_printf(&why, "%s: ", options->operand);
         if (!fetch_error(buf_span(&body), &why)) {

@@ -197,16 +197,14 @@ int dns_explain_render(struct span json, struct buf *out)
     return 0;
 }
 
-int verb_dns_explain(const struct ctl_options *options, const char *admin)
+int verb_dns_explain(const struct ctl_options *options)
 {
-    struct ctl_options mine = *options;
     struct buf path = BUF_INIT;
 
-    mine.admin = admin;
     dns_explain_path(options, options->operands[1], &path);
     const struct question question = {
         .path = path.data, .render = dns_explain_render, .who = "no larder-dns that explains"};
-    int status = ask(&mine, &question);
+    int status = ask(options, &question);
     buf_fini(&path);
     return status;
 }

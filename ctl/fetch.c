@@ -33,10 +33,11 @@ static struct span authority_of(const char *admin)
     return text;
 }
 
-/* Splits "HOST:PORT", "[V6]:PORT", "HOST" or "PORT" into C strings. False: not of that form. */
-static bool split(struct span text, char *host, char *port)
+/* Splits "HOST:PORT", "[V6]:PORT" or "PORT" into C strings; HOST and [V6] alone have `usual_port`.
+ * False: not of that form. */
+static bool split(struct span text, struct span usual_port, char *host, char *port)
 {
-    struct span name = text, digits = SPAN("3129");
+    struct span name = text, digits = usual_port;
     uint64_t number;
 
     if (text.len && text.at[0] == '[') {
@@ -118,7 +119,7 @@ static struct span path_of(struct span authority)
     return span_skip(authority, strlen("unix:"));
 }
 
-int fetch_check(const char *admin, struct buf *why)
+static int check(const char *admin, struct span usual_port, struct buf *why)
 {
     char host[NAME_MAX_LEN + 1], port[8];
     struct span authority = authority_of(admin);
@@ -133,13 +134,33 @@ int fetch_check(const char *admin, struct buf *why)
                    admin, most);
         return ERR_SYNTAX;
     }
-    if (!split(authority, host, port)) {
+    if (!split(authority, usual_port, host, port)) {
         buf_printf(why,
                    "\"%s\" is not an address; expected ADDRESS:PORT such as 127.0.0.1:3129, or "
                    "unix:/PATH",
                    admin);
         return ERR_SYNTAX;
     }
+    return 0;
+}
+
+int fetch_address(const char *admin, const char *usual, struct buf *out, struct buf *why)
+{
+    char host[NAME_MAX_LEN + 1], port[8];
+    struct span authority = authority_of(admin ? admin : usual), usual_port = span_str(usual);
+
+    span_cut(&usual_port, ':');
+    int err = check(admin ? admin : usual, usual_port, why);
+    if (err) {
+        return err;
+    }
+    if (is_unix(authority)) {
+        buf_append(out, authority);
+    } else {
+        CHECK(split(authority, usual_port, host, port));
+        buf_printf(out, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+    }
+    buf_append(out, SPAN("\0"));
     return 0;
 }
 
@@ -160,7 +181,7 @@ static int connect_tcp(const char *admin, struct span authority, struct buf *why
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
     char host[NAME_MAX_LEN + 1], port[8];
 
-    CHECK(split(authority, host, port)); /* fetch_check() has accepted the address */
+    CHECK(split(authority, SPAN_EMPTY, host, port)); /* check() has accepted the address */
     int failure = getaddrinfo(host, port, &hints, &list);
     if (failure) {
         buf_printf(why, "the name %s cannot be resolved: %s", host, gai_strerror(failure));
@@ -293,7 +314,7 @@ int fetch_begin(const char *admin, const char *method, const char *path, struct 
 {
     struct span authority = authority_of(admin);
     struct buf text = BUF_INIT;
-    int err = fetch_check(admin, why);
+    int err = check(admin, SPAN_EMPTY, why);
 
     if (err) {
         return err;

@@ -6,14 +6,15 @@
 
 #include "base/buf.h"
 
-#define FETCH_DEFAULT_ADMIN "127.0.0.1:3129"
+#define FETCH_PROXY_ADMIN "127.0.0.1:3129"
 #define FETCH_DNS_ADMIN "127.0.0.1:3130"
 
-/* Is it the address of an admin listener, by its form? 0, or ERR_SYNTAX with a sentence for people
- * in *why. All calls below check that, too. */
-int fetch_check(const char *admin, struct buf *why);
+/* Writes the address of an admin listener, as a C string: `usual` if `admin` is NULL, and with the
+ * port of `usual` if `admin` is a host alone. Returns 0, or ERR_SYNTAX with a sentence for people
+ * in *why. */
+int fetch_address(const char *admin, const char *usual, struct buf *out, struct buf *why);
 
-/* Sends a GET. `admin` is "ADDRESS:PORT", "NAME[:PORT]", either behind "http://", or "unix:/PATH".
+/* Sends a GET. `admin` is "ADDRESS:PORT" or "NAME:PORT", maybe behind "http://", or "unix:/PATH".
  * Returns 0 with the body of a 200 response in *body; otherwise a negative code with a sentence for
  * people in *why. ERR_REFUSED: *body is that of a 400 response, which explains the error, and *why
  * is empty. ERR_BUSY: *body is that of a 503 response. Gives up when nothing arrives for ten

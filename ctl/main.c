@@ -6,11 +6,17 @@
 
 #include <stdio.h>
 
+/* What a verb does unlike others. */
+enum {
+    MANY = 1,     /* takes any number of operands, which it checks itself */
+    ASKS_DNS = 2, /* asks larder-dns, without --dns */
+};
+
 struct verb {
     const char *name, *usage, *what, *more;
     const char *operand; /* name of the operand, or NULL */
     int (*run)(const struct ctl_options *options);
-    bool many; /* takes any number of operands, which the verb checks itself */
+    unsigned traits;
 };
 
 static const struct verb verbs[] = {
@@ -19,7 +25,7 @@ static const struct verb verbs[] = {
      "  --admin ADDRESS  admin listener of larder-proxy: 127.0.0.1:3129 (default) or unix:/PATH\n"
      "  --json           print the answer as JSON\n\n"
      "Exit status: 0 shown, 1 the proxy does not answer, 2 wrong usage.\n",
-     NULL, verb_status, false},
+     NULL, verb_status, 0},
     {"store", "larderctl store [--segments] [--admin ADDRESS] [--json]", "Show what is on disk.",
      "Shows, for each store directory, its state, how much is used and for what, the ages of its\n"
      "segments, the share of live data, the write rate, and what was evicted.\n\n"
@@ -27,7 +33,7 @@ static const struct verb verbs[] = {
      "  --admin ADDRESS  admin listener of larder-proxy: 127.0.0.1:3129 (default) or unix:/PATH\n"
      "  --json           print the answer as JSON\n\n"
      "Exit status: 0 shown, 1 the proxy does not answer, 2 wrong usage.\n",
-     NULL, verb_store, false},
+     NULL, verb_store, 0},
     {"verify", "larderctl verify [DIR... | --config FILE | --online]",
      "Check all stored data against its checksums.",
      "Without --online, reads store directories that no process is using, and changes nothing in\n"
@@ -43,7 +49,7 @@ static const struct verb verbs[] = {
      "  --json           {\"directories\": [{\"path\", \"right\", \"damaged\", ...}]}\n\n"
      "Damaged data is never served, so there is nothing to repair.\n"
      "Exit status: 0 no damage, 1 damage, 2 the store could not be read.\n",
-     "DIR", verb_verify, true},
+     "DIR", verb_verify, MANY},
     {"explain", "larderctl explain URL [-H 'NAME: VALUE']... [--client ADDRESS]",
      "Explain why a URL is or is not cached.",
      "Shows what the next request for URL would get, without making it: what is stored, how its "
@@ -58,7 +64,7 @@ static const struct verb verbs[] = {
      "Write the URL as a client of the proxy does; for a site, /path with -H 'Host: NAME' works, "
      "too.\n"
      "Exit status: 0 shown, 1 the proxy does not answer, 2 wrong usage.\n",
-     "URL", verb_explain, false},
+     "URL", verb_explain, 0},
     {"purge", "larderctl purge URL... | --prefix URL | --host NAME | --all",
      "Remove responses from the cache.",
      "Removes what is stored, in memory and on disk, with all variants and ranges; responses "
@@ -74,7 +80,7 @@ static const struct verb verbs[] = {
      "URLs are written as for explain. A URL that was not stored is no error.\n"
      "Exit status: 0 purged, 1 the proxy does not answer or could not record the purge on disk, 2\n"
      "wrong usage or invalid URL.\n",
-     "URL", verb_purge, true},
+     "URL", verb_purge, MANY},
     {"dns", "larderctl dns [explain NAME] [--client PREFIX] [--json]",
      "Show what larder-dns is doing, or why it answers so.",
      "Shows the replicas: their state, since when and why, their share of answers, their load, "
@@ -87,7 +93,7 @@ static const struct verb verbs[] = {
      "  --admin ADDRESS  admin listener of larder-dns: 127.0.0.1:3130 (default) or unix:/PATH\n"
      "  --json           print the answer as JSON\n\n"
      "Exit status: 0 shown, 1 larder-dns does not answer, 2 wrong usage.\n",
-     "explain NAME", verb_dns, true},
+     "explain NAME", verb_dns, ASKS_DNS | MANY},
     {"drain", "larderctl drain REPLICA [--admin ADDRESS] [--json]",
      "Send no more clients to a replica.",
      "Makes larder-dns leave the replica out of its answers while others are up. Clients are gone\n"
@@ -98,14 +104,14 @@ static const struct verb verbs[] = {
      "  --admin ADDRESS  admin listener of larder-dns: 127.0.0.1:3130 (default) or unix:/PATH\n"
      "  --json           print the answer as JSON\n\n"
      "Exit status: 0 done, 1 larder-dns does not answer, 2 no such replica.\n",
-     "REPLICA", verb_drain, false},
+     "REPLICA", verb_drain, ASKS_DNS},
     {"undrain", "larderctl undrain REPLICA [--admin ADDRESS] [--json]",
      "Send clients to a replica again.",
      "Ends what larderctl drain began.\n\n"
      "  --admin ADDRESS  admin listener of larder-dns: 127.0.0.1:3130 (default) or unix:/PATH\n"
      "  --json           print the answer as JSON\n\n"
      "Exit status: 0 done, 1 larder-dns does not answer, 2 no such replica.\n",
-     "REPLICA", verb_drain, false},
+     "REPLICA", verb_drain, ASKS_DNS},
     {"check", "larderctl check [--proxy|--dns] [--json] FILE", "Check a configuration file.",
      "Runs larder-proxy --check or larder-dns --check on FILE. A file with zones or replicas is "
      "taken\n"
@@ -115,7 +121,7 @@ static const struct verb verbs[] = {
      "\"notes\": [...]}\n\n"
      "All errors are reported, as \"file:line:column: what; expected ...; did you mean ...?\".\n"
      "Exit status: 0 no errors, 1 errors, 2 wrong usage or program not found.\n",
-     "FILE", verb_check, false},
+     "FILE", verb_check, 0},
     {"diff", "larderctl diff [--dns] [--admin ADDRESS] [--json] [FILE]",
      "Show what a reload would change.",
      "Compares the configuration in force with the file as it is now, or with FILE, and shows what "
@@ -127,7 +133,7 @@ static const struct verb verbs[] = {
      "  --json           {\"changes\": [{\"path\", \"kind\", \"before\", \"after\", \"origin\", "
      "\"by\"}]}\n\n"
      "Exit status: 0 no difference, 1 differences, 2 errors in the configuration, or no answer.\n",
-     "FILE", verb_diff, true},
+     "FILE", verb_diff, MANY},
     {"reload", "larderctl reload [--dns] [--admin ADDRESS] [--json]",
      "Apply the changed configuration.",
      "Makes the running daemon read and apply its configuration, waits until every worker uses "
@@ -141,7 +147,7 @@ static const struct verb verbs[] = {
      "                   or unix:/PATH\n"
      "  --json           print the answer as JSON\n\n"
      "Exit status: 0 applied, 1 not applied, 2 wrong usage.\n",
-     NULL, verb_reload, false},
+     NULL, verb_reload, 0},
     {"upgrade", "larderctl upgrade [--dns] [--admin ADDRESS] [--wait SECONDS]",
      "Replace the running process without downtime.",
      "Starts a new process with the arguments of the running one and --takeover. It takes over "
@@ -159,13 +165,13 @@ static const struct verb verbs[] = {
      "  --wait SECONDS   end a new process that does not serve within this time: 60 by default\n\n"
      "Exit status: 0 the new process serves, 1 it does not and nothing has changed, 2 wrong "
      "usage.\n",
-     NULL, verb_upgrade, false},
+     NULL, verb_upgrade, 0},
     {"reopen", "larderctl reopen [--admin ADDRESS]", "Reopen log files after rotation.",
      "Makes the running larder-proxy reopen its access log files, like SIGUSR1.\n\n"
      "  --admin ADDRESS  admin listener of larder-proxy: 127.0.0.1:3129 (default) or unix:/PATH\n\n"
      "Exit status: 0 done, 1 a file could not be opened or the proxy does not answer, 2 wrong "
      "usage.\n",
-     NULL, verb_reopen, false},
+     NULL, verb_reopen, 0},
     {"tail", "larderctl tail [FILTER]... [-n COUNT] [--json]", "Show requests as they finish.",
      "Prints one line per request: time, client, outcome, status, bytes, duration, URL and "
      "reason.\n"
@@ -182,7 +188,7 @@ static const struct verb verbs[] = {
      "  --json             print lines of the JSON access log\n\n"
      "If you read too slowly, lines are dropped and counted; the proxy never waits.\n"
      "Exit status: 0 done or interrupted, 1 the proxy does not answer, 2 wrong usage.\n",
-     NULL, verb_tail, false},
+     NULL, verb_tail, 0},
     {"top", "larderctl top [--by WHAT] [FILTER]... [--once]",
      "Show the most frequent requests, live.",
      "Shows requests and bytes per second, the share served from the cache and the mean time, "
@@ -196,7 +202,7 @@ static const struct verb verbs[] = {
      "  --host, --path, --client, --outcome, --reason, --status, --slower  filters, as for tail\n"
      "  --admin ADDRESS    admin listener: 127.0.0.1:3129 (default) or unix:/PATH\n\n"
      "Exit status: 0 done, 1 the proxy does not answer, 2 wrong usage.\n",
-     NULL, verb_top, false},
+     NULL, verb_top, 0},
     {"import-squid", "larderctl import-squid [--lists DIR] [--root DIR] FILE",
      "Convert a squid.conf.",
      "Prints the Squid configuration FILE as one for larder-proxy, with the original lines as\n"
@@ -208,7 +214,7 @@ static const struct verb verbs[] = {
      "  --lists DIR  write long host lists to DIR when their syntax differs\n"
      "  --root DIR   read absolute paths below DIR: DIR/etc/squid/...\n\n"
      "Exit status: 0 all translated, 1 not all, 2 FILE cannot be read.\n",
-     "FILE", verb_import, false},
+     "FILE", verb_import, 0},
 };
 
 static void print_usage(FILE *to)
@@ -391,7 +397,7 @@ static int read_argument(const struct verb *verb, struct ctl_options *options, i
 
 static bool check_operands(const struct verb *verb, const struct ctl_options *options)
 {
-    if (verb->many) {
+    if (verb->traits & MANY) {
         return true;
     }
     if (options->operand_count > 1) {
@@ -407,21 +413,26 @@ static bool check_operands(const struct verb *verb, const struct ctl_options *op
     return true;
 }
 
-static bool check_admin(const char *admin)
+/* Completes options->admin. False: it is no address. */
+static bool find_admin(const struct verb *verb, struct ctl_options *options, struct buf *out)
 {
+    bool is_dns = verb->traits & ASKS_DNS || options->program == CTL_DNS;
     struct buf why = BUF_INIT;
-    int err = admin ? fetch_check(admin, &why) : 0;
+    int err =
+        fetch_address(options->admin, is_dns ? FETCH_DNS_ADMIN : FETCH_PROXY_ADMIN, out, &why);
 
     if (err) {
         fprintf(stderr, "larderctl: --admin: %.*s\n", SPAN_ARGS(buf_span(&why)));
     }
     buf_fini(&why);
+    options->admin = err ? NULL : buf_span(out).at;
     return !err;
 }
 
 static int run_verb(const struct verb *verb, int argc, char **argv)
 {
     struct ctl_options options = {.verb = verb->name};
+    struct buf admin = BUF_INIT;
     int status = CTL_GOOD;
 
     for (int i = 2; i < argc && status == CTL_GOOD; i++) {
@@ -434,8 +445,10 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
         print_help(verb);
         return CTL_GOOD;
     }
-    return check_operands(verb, &options) && check_admin(options.admin) ? verb->run(&options)
-                                                                        : CTL_USAGE;
+    bool good = check_operands(verb, &options) && find_admin(verb, &options, &admin);
+    status = good ? verb->run(&options) : CTL_USAGE;
+    buf_fini(&admin);
+    return status;
 }
 
 int main(int argc, char **argv)

@@ -69,11 +69,6 @@ int purge_render(struct span json, const char *what, struct buf *out)
 
 /* ---- asking ---- */
 
-static const char *admin_of(const struct ctl_options *options)
-{
-    return options->admin ? options->admin : FETCH_DEFAULT_ADMIN;
-}
-
 static void say(const char *what, struct span why)
 {
     struct buf text = BUF_INIT;
@@ -104,10 +99,10 @@ static int purge(const struct ctl_options *options, const char *name, const char
     struct buf path = BUF_INIT, body = BUF_INIT, text = BUF_INIT;
 
     purge_path(options, name, what, &path);
-    int err = fetch_post(admin_of(options), path.data, &body, &text);
+    int err = fetch_post(options->admin, path.data, &body, &text);
     *there = !err || err == ERR_REFUSED || err == ERR_BUSY;
     if (!err && purge_render(buf_span(&body), what, &text) != 0) {
-        buf_printf(&text, "what answers on %s is no larder-proxy that purges", admin_of(options));
+        buf_printf(&text, "what answers on %s is no larder-proxy that purges", options->admin);
         *there = false;
         err = ERR_SYNTAX;
     }

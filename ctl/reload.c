@@ -104,12 +104,6 @@ static void say(struct span why)
 
 /* ---- the verbs ---- */
 
-static const char *admin_of(const struct ctl_options *options)
-{
-    const char *usual = options->program == CTL_DNS ? FETCH_DNS_ADMIN : FETCH_DEFAULT_ADMIN;
-    return options->admin ? options->admin : usual;
-}
-
 /* Prints an answer about changes. Returns the number of changes, or a negative code. */
 static long answer(const struct ctl_options *options, struct span body, bool done)
 {
@@ -139,8 +133,7 @@ static int diff_elsewhere(const struct ctl_options *options)
         fprintf(stderr, "larderctl: %s cannot be read: %s\n", options->operand, err_text(-errno));
         return CTL_USAGE;
     }
-    int err =
-        diff_by_program(which, admin_of(options), options->operand ? path : NULL, &body, &why);
+    int err = diff_by_program(which, options->admin, options->operand ? path : NULL, &body, &why);
     fwrite(why.data ? why.data : "", 1, buf_len(&why), stderr);
     if (!err) {
         long count = answer(options, buf_span(&body), false);
@@ -163,7 +156,7 @@ int verb_diff(const struct ctl_options *options)
     struct buf body = BUF_INIT, why = BUF_INIT;
     int status = CTL_USAGE;
 
-    int err = fetch(admin_of(options), "/config/diff", &body, &why);
+    int err = fetch(options->admin, "/config/diff", &body, &why);
     if (err == ERR_REFUSED) {
         say_errors(buf_span(&body));
     } else if (err) {
@@ -206,7 +199,7 @@ static int await_taken(const char *admin, struct buf *why)
 static int reload_elsewhere(const struct ctl_options *options)
 {
     struct buf body = BUF_INIT, why = BUF_INIT;
-    int err = reload_dns(admin_of(options), &body, &why);
+    int err = reload_dns(options->admin, &body, &why);
 
     fwrite(why.data ? why.data : "", 1, buf_len(&why), stderr);
     bool good = !err && answer(options, buf_span(&body), true) >= 0;
@@ -223,10 +216,10 @@ int verb_reload(const struct ctl_options *options)
     struct buf body = BUF_INIT, why = BUF_INIT;
     int status = CTL_BAD;
 
-    int err = fetch_post(admin_of(options), "/reload", &body, &why);
+    int err = fetch_post(options->admin, "/reload", &body, &why);
     if (err == ERR_REFUSED || err == ERR_BUSY) {
         say_errors(buf_span(&body));
-    } else if (err || await_taken(admin_of(options), &why) != 0) {
+    } else if (err || await_taken(options->admin, &why) != 0) {
         say(buf_span(&why));
     } else {
         status = answer(options, buf_span(&body), true) < 0 ? CTL_BAD : CTL_GOOD;
@@ -239,7 +232,7 @@ int verb_reload(const struct ctl_options *options)
 int verb_reopen(const struct ctl_options *options)
 {
     struct buf body = BUF_INIT, why = BUF_INIT;
-    int err = fetch_post(admin_of(options), "/logs/reopen", &body, &why);
+    int err = fetch_post(options->admin, "/logs/reopen", &body, &why);
 
     if (err == ERR_REFUSED) {
         say_errors(buf_span(&body));

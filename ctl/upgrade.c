@@ -164,7 +164,6 @@ static int replace(enum ctl_program which, const struct conf_command *command, u
 int verb_upgrade(const struct ctl_options *options)
 {
     enum ctl_program which = options->program == CTL_DNS ? CTL_DNS : CTL_PROXY;
-    const char *usual = which == CTL_DNS ? FETCH_DNS_ADMIN : FETCH_DEFAULT_ADMIN;
     struct buf told = BUF_INIT, why = BUF_INIT;
     struct conf_command command;
     struct arena arena;
@@ -177,7 +176,7 @@ int verb_upgrade(const struct ctl_options *options)
         return CTL_USAGE;
     }
     arena_init(&arena, NULL, 0);
-    if (fetch(options->admin ? options->admin : usual, "/config/settings", &told, &why) != 0) {
+    if (fetch(options->admin, "/config/settings", &told, &why) != 0) {
         fprintf(stderr, "larderctl: %.*s\n", SPAN_ARGS(buf_span(&why)));
     } else if (conf_read_command(buf_span(&told), &arena, &command) != 0) {
         fprintf(stderr, "larderctl: what answers there is not a daemon of Larder\n");

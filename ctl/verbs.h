@@ -16,7 +16,7 @@ enum ctl_program { CTL_DETECT, CTL_PROXY, CTL_DNS };
 
 struct ctl_options {
     const char *verb;
-    const char *admin;   /* NULL: the default */
+    const char *admin;   /* of the daemon that the verb asks; complete when the verb runs */
     const char *operand; /* FILE or URL: the first operand */
     const char *operands[CTL_OPERANDS_MAX];
     size_t operand_count;
@@ -65,7 +65,7 @@ int verb_dns(const struct ctl_options *options);
 int verb_drain(const struct ctl_options *options); /* and undrain */
 
 /* `dns explain NAME`; the name is the second operand. */
-int verb_dns_explain(const struct ctl_options *options, const char *admin);
+int verb_dns_explain(const struct ctl_options *options);
 /* Renders the JSON of larder-dns. ERR_SYNTAX: it is malformed. Pure. */
 int dns_explain_render(struct span json, struct buf *out);
 /* The path to ask, percent-encoded, ended by NUL. Pure. */

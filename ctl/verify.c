@@ -320,7 +320,7 @@ static bool path_of(const struct ctl_options *options, struct buf *path)
 }
 
 /* Begins the verification. Returns VERIFY_RIGHT if it has begun in all directories. */
-static int begin(const struct ctl_options *options, const char *admin)
+static int begin(const struct ctl_options *options)
 {
     struct buf body = BUF_INIT, text = BUF_INIT, path = BUF_INIT;
     int result = VERIFY_RIGHT;
@@ -328,7 +328,7 @@ static int begin(const struct ctl_options *options, const char *admin)
     if (!path_of(options, &path)) {
         return VERIFY_UNKNOWN;
     }
-    int err = fetch_post(admin, path.data, &body, &text);
+    int err = fetch_post(options->admin, path.data, &body, &text);
     buf_fini(&path);
     if (err) {
         buf_fini(&body);
@@ -453,13 +453,12 @@ static int show_outcome(const struct ctl_options *options, const json_t *root)
 
 static int verify_online(const struct ctl_options *options)
 {
-    const char *admin = options->admin ? options->admin : FETCH_DEFAULT_ADMIN;
-    int began = begin(options, admin);
+    int began = begin(options);
 
     if (began != VERIFY_RIGHT) {
         return began;
     }
-    json_t *root = await(admin);
+    json_t *root = await(options->admin);
     int result = root ? show_outcome(options, root) : VERIFY_UNKNOWN;
     json_decref(root);
     return result;

@@ -62,7 +62,7 @@ int watch_open(struct watch *watch, const struct ctl_options *options, struct bu
     struct timeval for_ever = {0};
     struct buf path = BUF_INIT;
 
-    *watch = (struct watch){.admin = options->admin ? options->admin : FETCH_DEFAULT_ADMIN};
+    *watch = (struct watch){.admin = options->admin};
     watch_path(options, &path);
     watch->fd = fetch_begin(watch->admin, "GET", path.data, why);
     buf_fini(&path);

@@ -155,17 +155,8 @@ Test(fetch, says_why_nobody_answers)
     } cases[] = {
         {"unix:/nonexistent/socket", "there is no socket unix:/nonexistent/socket; is the daemon "
                                      "running, with that admin address?"},
-        {"unix:", "\"unix:\" is no path of a socket; expected unix:/PATH of at most 107 bytes"},
-        {"127.0.0.1:x",
-         "\"127.0.0.1:x\" is not an address; expected ADDRESS:PORT such as 127.0.0.1:3129, "
-         "or unix:/PATH"},
         {"127.0.0.1:1", "nothing listens on 127.0.0.1:1 (connection refused); is it "
                         "running? --admin ADDRESS names another admin listener"},
-        {"[::1]x3129", "\"[::1]x3129\" is not an address; expected ADDRESS:PORT such as "
-                       "127.0.0.1:3129, or unix:/PATH"},
-        {"[",
-         "\"[\" is not an address; expected ADDRESS:PORT such as 127.0.0.1:3129, or unix:/PATH"},
-        {"", "\"\" is not an address; expected ADDRESS:PORT such as 127.0.0.1:3129, or unix:/PATH"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct buf body = BUF_INIT, why = BUF_INIT;
@@ -174,6 +165,58 @@ Test(fetch, says_why_nobody_answers)
         cr_expect(span_eq(buf_span(&why), span_str(cases[i].why)), "%.*s",
                   SPAN_ARGS(buf_span(&why)));
         buf_fini(&body);
+        buf_fini(&why);
+    }
+}
+
+Test(fetch, addresses_are_completed)
+{
+    static const struct {
+        const char *admin, *usual, *want;
+    } cases[] = {
+        {NULL, FETCH_DNS_ADMIN, "127.0.0.1:3130"},
+        {"dns1.example", FETCH_DNS_ADMIN, "dns1.example:3130"},
+        {"http://dns1.example/", FETCH_PROXY_ADMIN, "dns1.example:3129"},
+        {"[::1]", FETCH_DNS_ADMIN, "[::1]:3130"},
+        {"[::1]:1", FETCH_DNS_ADMIN, "[::1]:1"},
+        {"4000", FETCH_DNS_ADMIN, "127.0.0.1:4000"},
+        {"192.0.2.1:4000", FETCH_DNS_ADMIN, "192.0.2.1:4000"},
+        {"unix:/run/a", FETCH_DNS_ADMIN, "unix:/run/a"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf out = BUF_INIT, why = BUF_INIT;
+
+        cr_expect_eq(fetch_address(cases[i].admin, cases[i].usual, &out, &why), 0);
+        cr_expect_str_eq(out.data, cases[i].want);
+        buf_fini(&out);
+        buf_fini(&why);
+    }
+}
+
+Test(fetch, what_is_no_address_is_named)
+{
+    static const struct {
+        const char *admin, *why;
+    } cases[] = {
+        {"unix:", "\"unix:\" is no path of a socket; expected unix:/PATH of at most 107 bytes"},
+        {"127.0.0.1:x",
+         "\"127.0.0.1:x\" is not an address; expected ADDRESS:PORT such as 127.0.0.1:3129, "
+         "or unix:/PATH"},
+        {"[::1]x3129", "\"[::1]x3129\" is not an address; expected ADDRESS:PORT such as "
+                       "127.0.0.1:3129, or unix:/PATH"},
+        {"[",
+         "\"[\" is not an address; expected ADDRESS:PORT such as 127.0.0.1:3129, or unix:/PATH"},
+        {"", "\"\" is not an address; expected ADDRESS:PORT such as 127.0.0.1:3129, or unix:/PATH"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf out = BUF_INIT, why = BUF_INIT;
+
+        cr_expect_eq(fetch_address(cases[i].admin, FETCH_PROXY_ADMIN, &out, &why), ERR_SYNTAX);
+        cr_expect(span_eq(buf_span(&why), span_str(cases[i].why)), "%.*s",
+                  SPAN_ARGS(buf_span(&why)));
+        buf_fini(&out);
         buf_fini(&why);
     }
 }
