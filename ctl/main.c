@@ -451,7 +451,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
     return status;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     const char *names[ARRAY_LEN(verbs)];
 
@@ -476,4 +476,19 @@ int main(int argc, char **argv)
         names[i] = verbs[i].name;
     }
     return complain("unknown verb", argv[1], names, ARRAY_LEN(names), "");
+}
+
+/* Whoever reads what was printed must not take a part of it for all. */
+static int close_output(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return status;
+    }
+    fprintf(stderr, "larderctl: not all of the output could be written\n");
+    return status == CTL_GOOD ? CTL_BAD : status;
+}
+
+int main(int argc, char **argv)
+{
+    return close_output(run(argc, argv));
 }

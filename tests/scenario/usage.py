@@ -55,4 +55,10 @@ for words, meant in ((("tail", "--hots", "x"), "--host"), (("top", "--onec"), "-
     status, text = run(*words)
     check(status == 2 and (f'did you mean "{meant}"' in text if meant else "did you" not in text),
           f"{words}: {text}")
+
+with open("/dev/full", "wb") as full:
+    for words in (("--help",), ("status", "--help"), ("--version",)):
+        done = subprocess.run([LARDERCTL, *words], stdout=full, stderr=subprocess.PIPE,
+                              text=True, timeout=60, check=False)
+        check(done.returncode == 1 and "could be written" in done.stderr, f"full disk: {done}")
 check.end()
