@@ -12,7 +12,7 @@ static bool is_unreserved(char c)
 {
     char lower = ascii_lower(c);
 
-    return (lower >= 'a' && lower <= 'z') || ascii_is_digit(c) || (c && strchr("-._~/:", c));
+    return (lower >= 'a' && lower <= 'z') || ascii_is_digit(c) || (c && strchr("-._~/:*", c));
 }
 
 void question_add(struct buf *path, const char *name, const char *value)

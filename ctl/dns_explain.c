@@ -6,32 +6,12 @@
 
 /* ---- the question ---- */
 
-static void add(struct buf *out, const char *name, const char *value)
-{
-    if (!value) {
-        return;
-    }
-    buf_printf(out, "%s=", name);
-    for (; *value; value++) {
-        char lower = ascii_lower(*value);
-        bool plain =
-            (lower >= 'a' && lower <= 'z') || ascii_is_digit(*value) || strchr("-._~/:*", *value);
-        buf_printf(out, plain ? "%c" : "%%%02X", (unsigned char)*value);
-    }
-}
-
 void dns_explain_path(const struct ctl_options *options, const char *name, struct buf *out)
 {
-    buf_append(out, SPAN("/explain?"));
-    add(out, "name", name);
-    if (options->client) {
-        buf_append(out, SPAN("&"));
-        add(out, "client", options->client);
-    }
-    if (options->type) {
-        buf_append(out, SPAN("&"));
-        add(out, "type", options->type);
-    }
+    buf_append(out, SPAN("/explain"));
+    question_add(out, "name", name);
+    question_add(out, "client", options->client);
+    question_add(out, "type", options->type);
     buf_append(out, SPAN("\0"));
 }
 

@@ -1,6 +1,7 @@
 #include "ctl/watch.h"
 
 #include "base/err.h"
+#include "ctl/ask.h"
 #include "ctl/fetch.h"
 
 #include <errno.h>
@@ -13,36 +14,16 @@ enum { HEAD_MAX = 64 << 10, LINE_MAX_BYTES = 1 << 20 };
 
 /* ---- the question ---- */
 
-static bool is_unreserved(char c)
-{
-    char lower = ascii_lower(c);
-
-    return (lower >= 'a' && lower <= 'z') || ascii_is_digit(c) || (c && strchr("-._~/:*", c));
-}
-
-static void add(struct buf *out, const char *name, const char *value)
-{
-    bool first = span_ends(buf_span(out), SPAN("/tail"));
-
-    if (value == NULL) {
-        return;
-    }
-    buf_printf(out, "%s%s=", first ? "?" : "&", name);
-    for (; *value; value++) {
-        buf_printf(out, is_unreserved(*value) ? "%c" : "%%%02X", (unsigned char)*value);
-    }
-}
-
 void watch_path(const struct ctl_options *options, struct buf *out)
 {
     buf_append(out, SPAN("/tail"));
-    add(out, "host", options->host);
-    add(out, "path", options->path);
-    add(out, "client", options->client);
-    add(out, "outcome", options->outcome);
-    add(out, "reason", options->reason);
-    add(out, "status", options->status);
-    add(out, "slower", options->slower);
+    question_add(out, "host", options->host);
+    question_add(out, "path", options->path);
+    question_add(out, "client", options->client);
+    question_add(out, "outcome", options->outcome);
+    question_add(out, "reason", options->reason);
+    question_add(out, "status", options->status);
+    question_add(out, "slower", options->slower);
     buf_append(out, SPAN("\0"));
 }
 
