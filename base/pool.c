@@ -24,17 +24,17 @@ struct pool_block {
 /* The class of blocks that holds `size` bytes; POOL_CLASSES: none does. */
 static size_t class_of(size_t size)
 {
-    size_t class = 0;
+    size_t size_class = 0;
 
-    while (class < POOL_CLASSES && ((size_t)1 << (CLASS_SHIFT + class)) < size) {
-        class ++;
+    while (size_class < POOL_CLASSES && ((size_t)1 << (CLASS_SHIFT + size_class)) < size) {
+        size_class++;
     }
-    return class;
+    return size_class;
 }
 
-static size_t class_size(size_t class)
+static size_t class_size(size_t size_class)
 {
-    return (size_t)1 << (CLASS_SHIFT + class);
+    return (size_t)1 << (CLASS_SHIFT + size_class);
 }
 
 static void *heap_new(size_t size)
@@ -51,11 +51,11 @@ static void heap_free(void *block, size_t size)
 
 void pool_fini(struct pool *pool)
 {
-    for (size_t class = 0; class < POOL_CLASSES; class ++) {
-        while (pool->free[class]) {
-            struct pool_block *block = pool->free[class];
-            pool->free[class] = block->next;
-            heap_free(block, class_size(class));
+    for (size_t size_class = 0; size_class < POOL_CLASSES; size_class++) {
+        while (pool->free[size_class]) {
+            struct pool_block *block = pool->free[size_class];
+            pool->free[size_class] = block->next;
+            heap_free(block, class_size(size_class));
         }
     }
     *pool = POOL_INIT;
@@ -63,34 +63,35 @@ void pool_fini(struct pool *pool)
 
 void *pool_take(struct pool *pool, size_t size)
 {
-    size_t class = class_of(size);
+    size_t size_class = class_of(size);
 
-    if (class == POOL_CLASSES) {
+    if (size_class == POOL_CLASSES) {
         return heap_new(size);
     }
-    struct pool_block *block = pool->free[class];
+    struct pool_block *block = pool->free[size_class];
     if (!block) {
-        return heap_new(class_size(class));
+        return heap_new(class_size(size_class));
     }
-    pool->free[class] = block->next;
-    pool->kept[class] -= class_size(class);
+    pool->free[size_class] = block->next;
+    pool->kept[size_class] -= class_size(size_class);
     prefetch(block->next, sizeof(*block->next)); /* the next pool_take() reads it */
     return block;
 }
 
 void pool_give(struct pool *pool, void *block, size_t size)
 {
-    size_t class = class_of(size);
+    size_t size_class = class_of(size);
 
     if (!block) {
         return;
     }
-    if (class == POOL_CLASSES || pool->kept[class] + class_size(class) > CLASS_KEEPS) {
-        heap_free(block, class == POOL_CLASSES ? size : class_size(class));
+    if (size_class == POOL_CLASSES ||
+        pool->kept[size_class] + class_size(size_class) > CLASS_KEEPS) {
+        heap_free(block, size_class == POOL_CLASSES ? size : class_size(size_class));
         return;
     }
     struct pool_block *given = block;
-    given->next = pool->free[class];
-    pool->free[class] = given;
-    pool->kept[class] += class_size(class);
+    given->next = pool->free[size_class];
+    pool->free[size_class] = given;
+    pool->kept[size_class] += class_size(size_class);
 }

@@ -47,7 +47,20 @@ enum state {
     STATES,
 };
 
-enum class { CTL, CR, LF, WHITE, TOKEN, SEMICOLON, COLON, EQUALS, QUOTE, BACKSLASH, TEXT, CLASSES };
+enum char_class {
+    CTL,
+    CR,
+    LF,
+    WHITE,
+    TOKEN,
+    SEMICOLON,
+    COLON,
+    EQUALS,
+    QUOTE,
+    BACKSLASH,
+    TEXT,
+    CLASSES
+};
 
 /* clang-format off */
 static const uint8_t next_state[STATES][CLASSES] = {
@@ -81,18 +94,28 @@ static const uint8_t next_state[STATES][CLASSES] = {
 };
 /* clang-format on */
 
-static enum class classify(char c) {
-    switch (c){
-        case '\r' : return CR; case '\n' : return LF; case ' ' : case '\t' : return WHITE;
-        case ';' : return SEMICOLON;
-        case ':' : return COLON;
-        case '=' : return EQUALS;
-        case '"' : return QUOTE;
-        case '\\' : return BACKSLASH;
-        default : return char_is(c, CHAR_TOKEN) ? TOKEN
-        : char_is(c, CHAR_VALUE)                ? TEXT
-                                                : CTL;
+static enum char_class classify(char c)
+{
+    switch (c) {
+    case '\r':
+        return CR;
+    case '\n':
+        return LF;
+    case ' ':
+    case '\t':
+        return WHITE;
+    case ';':
+        return SEMICOLON;
+    case ':':
+        return COLON;
+    case '=':
+        return EQUALS;
+    case '"':
+        return QUOTE;
+    case '\\':
+        return BACKSLASH;
     }
+    return char_is(c, CHAR_TOKEN) ? TOKEN : char_is(c, CHAR_VALUE) ? TEXT : CTL;
 }
 
 void h1_body_init(struct h1_body *body, const struct http_head *head)
