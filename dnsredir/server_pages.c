@@ -54,18 +54,37 @@ static const char *change_page(void *arg, struct span path, struct span query, s
     return span_eq(path, SPAN("/undrain")) ? drain_page(s, false, query, out, ticket) : NULL;
 }
 
+static const char *render_status(const struct server *s, const struct status *status,
+                                 struct span path, struct span query, struct buf *out)
+{
+    if (span_eq(path, SPAN("/explain"))) {
+        const struct snapshot *snapshot = publish_current(s->publish);
+        return explain_page(status, &snapshot->view, query, out);
+    }
+    return status_page(status, path, query, out);
+}
+
 static const char *render_page(void *arg, struct span path, struct span query, struct buf *out)
 {
     const struct server *s = arg;
     const void *counters[WORKERS_MAX];
+    struct roster_report replicas[REPLICAS_MAX];
 
+    if (span_eq(path, SPAN("/config/settings"))) {
+        return config_page_settings(s->settings, &s->reports, s->argc, s->argv, out);
+    }
+    if (span_eq(path, SPAN("/reload/state"))) {
+        return config_page_state(&s->reports, s->reloading, out);
+    }
     for (size_t i = 0; i < worker_pool_size(s->workers); i++) {
         counters[i] = worker_pool_counters(s->workers, i);
     }
+    roster_report(s->roster, s->probes, uv_now(&s->loop), replicas);
     struct status status = {.settings = s->settings,
                             .refusal = config_refusal(&s->reports),
                             .probes = s->probes,
                             .roster = s->roster,
+                            .replicas = replicas,
                             .measured = measure_report(s->measure),
                             .resolver = s->resolver,
                             .standing = &s->standing,
@@ -77,17 +96,7 @@ static const char *render_page(void *arg, struct span path, struct span query, s
                             .now = uv_now(&s->loop),
                             .counters = counters,
                             .counter_count = worker_pool_size(s->workers)};
-    if (span_eq(path, SPAN("/explain"))) {
-        const struct snapshot *snapshot = publish_current(s->publish);
-        return explain_page(&status, &snapshot->view, query, out);
-    }
-    if (span_eq(path, SPAN("/config/settings"))) {
-        return config_page_settings(s->settings, &s->reports, s->argc, s->argv, out);
-    }
-    if (span_eq(path, SPAN("/reload/state"))) {
-        return config_page_state(&s->reports, s->reloading, out);
-    }
-    return status_page(&status, path, query, out);
+    return render_status(s, &status, path, query, out);
 }
 
 static bool is_own_name(void *arg, struct span host)

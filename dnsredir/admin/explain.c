@@ -204,16 +204,15 @@ static json_t *candidate_json(const struct status *status, const struct choice_i
     const char *state = status_state(status, replica, &reason);
     json_t *row = json_pack("{s:s, s:s, s:s?}", "replica", status->settings->replicas[replica].name,
                             "state", state, "reason", reason);
-    struct roster_report more = roster_report(status->roster, status->probes, status->now, replica);
+    const struct roster_report *r = &status->replicas[replica];
 
     json_object_set_new(row, "keeps",
                         json_real((double)input->standing->keep[replica] / STANDING_ALL));
     if (!replica_set_has(&input->standing->throttled, replica)) {
         json_object_set_new(row, "keeps", json_real(1));
     }
-    if (more.shares) {
-        json_object_set_new(row, "of_fair_share",
-                            json_real(more.fair > 0 ? more.load / more.fair : 0));
+    if (r->shares) {
+        json_object_set_new(row, "of_fair_share", json_real(r->fair > 0 ? r->load / r->fair : 0));
     }
     return row;
 }

@@ -34,12 +34,10 @@ static void put_replica_metrics(const struct status *status, struct buf *out)
     for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
         metrics_head(out, PREFIX, rows[n].name, rows[n].kind, rows[n].help);
         for (size_t i = 0; i < s->replica_count; i++) {
-            struct roster_report more =
-                roster_report(status->roster, status->probes, status->now, i);
+            const struct roster_report *r = &status->replicas[i];
             const uint64_t values[] = {answers_of(status, roster_slot(status->roster, i)),
-                                       more.draining,
-                                       (uint64_t)(100 * (more.level < 1 ? more.level : 1)),
-                                       (uint64_t)(more.fair > 0 ? 100 * more.load / more.fair : 0)};
+                                       r->draining, (uint64_t)(100 * (r->level < 1 ? r->level : 1)),
+                                       (uint64_t)(r->fair > 0 ? 100 * r->load / r->fair : 0)};
             metrics_sample(out, PREFIX, rows[n].name, rows[n].kind, "replica",
                            span_str(s->replicas[i].name), values[n]);
         }
@@ -145,12 +143,14 @@ static const char *state_word(const struct probe_report *report, bool draining)
 
 /* Returns why the replica is in its state, or NULL. */
 static const char *reason_of(const struct status *status, const struct probe_report *report,
-                             const struct roster_report *more, size_t replica)
+                             size_t replica)
 {
-    if (report->health.up && more->draining) {
-        return more->drained                                   ? "drained by larderctl"
+    const struct roster_report *r = &status->replicas[replica];
+
+    if (report->health.up && r->draining) {
+        return r->drained                                      ? "drained by larderctl"
                : status->settings->replica_rows[replica].drain ? "drained by the configuration"
-               : more->lacks_address                           ? "its target has no address"
+               : r->lacks_address                              ? "its target has no address"
                                                                : "it says so itself";
     }
     return report->fault;
@@ -159,10 +159,9 @@ static const char *reason_of(const struct status *status, const struct probe_rep
 const char *status_state(const struct status *status, size_t replica, const char **reason)
 {
     struct probe_report report = probes_report(status->probes, replica);
-    struct roster_report more = roster_report(status->roster, status->probes, status->now, replica);
 
-    *reason = reason_of(status, &report, &more, replica);
-    return state_word(&report, more.draining);
+    *reason = reason_of(status, &report, replica);
+    return state_word(&report, status->replicas[replica].draining);
 }
 
 /* Adds the replica's share of all answers so far, and the numbers that decide which clients it gets
@@ -170,14 +169,14 @@ const char *status_state(const struct status *status, size_t replica, const char
 static void add_share(const struct status *status, size_t replica, json_t *row)
 {
     struct probe_report report = probes_report(status->probes, replica);
-    struct roster_report more = roster_report(status->roster, status->probes, status->now, replica);
+    const struct roster_report *r = &status->replicas[replica];
     uint64_t answers = answers_of(status, roster_slot(status->roster, replica));
-    double keep = more.level < 1 ? more.level : 1;
+    double keep = r->level < 1 ? r->level : 1;
 
-    json_object_set_new(row, "drained", json_boolean(more.drained));
+    json_object_set_new(row, "drained", json_boolean(r->drained));
     json_object_set_new(row, "answers", json_integer((json_int_t)answers));
     json_object_set_new(row, "keeps", json_real(keep));
-    json_object_set_new(row, "takes", json_real(more.level - keep));
+    json_object_set_new(row, "takes", json_real(r->level - keep));
     json_object_set_new(row, "connections", json_integer((json_int_t)report.connections));
     if (report.since_ms) {
         json_object_set_new(row, "since_seconds",
@@ -196,10 +195,9 @@ static void add_share(const struct status *status, size_t replica, json_t *row)
                             json_pack("{s:I, s:s?}", "reports", (json_int_t)report.rtt_reports,
                                       "fault", report.rtt_fault));
     }
-    if (more.shares) {
-        json_object_set_new(row, "fair_share", json_real(more.fair));
-        json_object_set_new(row, "of_fair_share",
-                            json_real(more.fair > 0 ? more.load / more.fair : 0));
+    if (r->shares) {
+        json_object_set_new(row, "fair_share", json_real(r->fair));
+        json_object_set_new(row, "of_fair_share", json_real(r->fair > 0 ? r->load / r->fair : 0));
     }
 }
 

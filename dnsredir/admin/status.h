@@ -16,6 +16,7 @@ struct status {
     struct span refusal; /* the first error of the last reload; empty: it was not refused */
     const struct probes *probes;
     const struct roster *roster;
+    const struct roster_report *replicas;  /* what the roster reports of each replica */
     const struct resolver *resolver;       /* NULL: none */
     const struct standing *standing;       /* by which workers choose */
     const struct dynamic_records *dynamic; /* NULL: no state */

@@ -217,23 +217,27 @@ void roster_standing(struct roster *roster, const struct probes *probes, uint64_
     }
 }
 
-struct roster_report roster_report(const struct roster *roster, const struct probes *probes,
-                                   uint64_t now, size_t replica)
+void roster_report(const struct roster *roster, const struct probes *probes, uint64_t now,
+                   struct roster_report *out)
 {
+    size_t count = roster->settings->replica_count;
     struct load_state states[REPLICAS_MAX];
-    struct probe_report report = probes_report(probes, replica);
+    double fair[REPLICAS_MAX];
 
-    CHECK(replica < roster->settings->replica_count);
     fill_states(roster, probes, states);
-    return (struct roster_report){
-        .drained = member_of(roster, replica)->drained,
-        .draining = is_draining(roster, &report, replica),
-        .lacks_address = replica_set_has(&roster->lacking_address, (unsigned)replica),
-        .shares = states[replica].known && states[replica].capacity > 0,
-        .load = states[replica].load,
-        .fair = load_fair(states, roster->settings->replica_count, replica),
-        .level = ramped(roster, &report, replica, now),
-    };
+    load_fair(states, count, fair);
+    for (size_t i = 0; i < count; i++) {
+        struct probe_report report = probes_report(probes, i);
+        out[i] = (struct roster_report){
+            .drained = member_of(roster, i)->drained,
+            .draining = is_draining(roster, &report, i),
+            .lacks_address = replica_set_has(&roster->lacking_address, (unsigned)i),
+            .shares = states[i].known && states[i].capacity > 0,
+            .load = states[i].load,
+            .fair = fair[i],
+            .level = ramped(roster, &report, i, now),
+        };
+    }
 }
 
 uint16_t roster_slot(const struct roster *roster, size_t replica)

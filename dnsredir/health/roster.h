@@ -45,8 +45,9 @@ struct roster_report {
     double load, fair;
     double level; /* 0..LOAD_LEVEL_MAX, with the ramp */
 };
-struct roster_report roster_report(const struct roster *roster, const struct probes *probes,
-                                   uint64_t now, size_t replica);
+/* Writes the reports of all replicas. */
+void roster_report(const struct roster *roster, const struct probes *probes, uint64_t now,
+                   struct roster_report *out);
 
 /* The index of the replica's counters, which stays the same for a name over all reloads. */
 uint16_t roster_slot(const struct roster *roster, size_t replica);

@@ -121,12 +121,14 @@ static void add_up(const struct load_state *states, size_t count, double *load, 
     }
 }
 
-double load_fair(const struct load_state *states, size_t count, size_t replica)
+void load_fair(const struct load_state *states, size_t count, double *fair)
 {
     double load, capacity;
 
     add_up(states, count, &load, &capacity);
-    return counts(&states[replica]) ? load * states[replica].capacity / capacity : 0;
+    for (size_t i = 0; i < count; i++) {
+        fair[i] = counts(&states[i]) ? load * states[i].capacity / capacity : 0;
+    }
 }
 
 static double clamp(double x, double low, double high)

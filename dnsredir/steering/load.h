@@ -69,8 +69,8 @@ struct load_rules {
  * one: clients keep an answer for its TTL. */
 void load_step(struct load_state *states, size_t count, const struct load_rules *rules);
 
-/* A replica's fair share of the load of all. */
-double load_fair(const struct load_state *states, size_t count, size_t replica);
+/* Writes each replica's fair share of the load of all. */
+void load_fair(const struct load_state *states, size_t count, double *fair);
 
 /* The level of a replica that came back `since` ms ago: little at first, and at the end of `ramp`
  * ms all its own clients. */
