@@ -59,7 +59,7 @@ static void cookie_make(const struct sip_key *key, const void *client_half, cons
 }
 
 /* Which secret the half was made with; secrets->count: none. The reserved bytes may be anything
- * (RFC 9018 4.2). Differences are collected, so that time tells nothing about them. */
+ * (RFC 9018 4.2). The hash is compared in one operation, so that time tells nothing about it. */
 static unsigned cookie_maker(const struct cookie_secrets *secrets, const void *client_half,
                              const uint8_t *half, const struct ip *client)
 {
