@@ -18,11 +18,12 @@ enum { IMPORT_MAX = 64 << 20, FILES_MAX = 1000 };
 
 /* ---- files that squid.conf names ---- */
 
-struct world {
+struct squid_files {
     const char *root;      /* prefix of absolute paths, or "" */
     char folder[PATH_MAX]; /* folder of squid.conf, for relative paths */
     const char *lists;     /* folder where lists are written, or NULL */
-    size_t files;
+    struct buf written;    /* paths of lists, each ended by NUL */
+    size_t count;          /* files that were read */
 };
 
 /* "-" means standard input. ERR_TOO_LARGE or -errno. */
@@ -47,25 +48,25 @@ static int read_file(const char *path, struct buf *out)
 }
 
 /* Translates a path of squid.conf to one that can be opened here. */
-static void locate(const struct world *world, const char *path, struct buf *out)
+static void locate(const struct squid_files *files, const char *path, struct buf *out)
 {
     if (path[0] == '/') {
-        buf_printf(out, "%s%s", world->root, path);
+        buf_printf(out, "%s%s", files->root, path);
     } else {
-        buf_printf(out, "%s/%s", world->folder, path);
+        buf_printf(out, "%s/%s", files->folder, path);
     }
     buf_append(out, SPAN("\0"));
 }
 
 static int read_named(void *arg, const char *path, struct buf *out)
 {
-    struct world *world = arg;
+    struct squid_files *files = arg;
     struct buf place = BUF_INIT;
 
-    if (world->files++ == FILES_MAX) {
+    if (files->count++ == FILES_MAX) {
         return ERR_TOO_LARGE;
     }
-    locate(world, path, &place);
+    locate(files, path, &place);
     int err = read_file(place.data, out);
     buf_fini(&place);
     return err;
@@ -73,12 +74,12 @@ static int read_named(void *arg, const char *path, struct buf *out)
 
 static void match(void *arg, const char *pattern, struct buf *out)
 {
-    const struct world *world = arg;
+    const struct squid_files *files = arg;
     struct buf place = BUF_INIT;
-    size_t front = pattern[0] == '/' ? strlen(world->root) : strlen(world->folder) + 1;
+    size_t front = pattern[0] == '/' ? strlen(files->root) : strlen(files->folder) + 1;
     glob_t found = {0};
 
-    locate(world, pattern, &place);
+    locate(files, pattern, &place);
     if (glob(place.data, 0, NULL, &found) == 0) {
         for (size_t i = 0; i < found.gl_pathc; i++) {
             buf_append(out, span_str(found.gl_pathv[i] + front));
@@ -89,20 +90,51 @@ static void match(void *arg, const char *pattern, struct buf *out)
     buf_fini(&place);
 }
 
-/* Writes the list "bad sites" to LISTS/bad_sites.hosts. */
-static int keep(void *arg, const char *name, struct span text, struct buf *path)
+/* The path of list `number` of an acl: LISTS/bad_sites.hosts, LISTS/bad_sites-2.hosts, … */
+static void list_path(const struct squid_files *files, const char *name, unsigned number,
+                      struct buf *out)
 {
-    const struct world *world = arg;
-    size_t begin = buf_len(path);
-
-    buf_printf(path, "%s/", world->lists);
+    buf_clear(out);
+    buf_printf(out, "%s/", files->lists);
     for (; *name; name++) {
         bool plain = (ascii_lower(*name) >= 'a' && ascii_lower(*name) <= 'z') ||
                      ascii_is_digit(*name) || strchr("-_", *name);
-        buf_append(path, span_of(plain ? name : "_", 1));
+        buf_append(out, span_of(plain ? name : "_", 1));
     }
-    buf_append(path, SPAN(".hosts\0"));
-    FILE *file = fopen(path->data + path->start + begin, "we");
+    if (number > 1) {
+        buf_printf(out, "-%u", number);
+    }
+    buf_append(out, SPAN(".hosts\0"));
+}
+
+static bool was_written(const struct squid_files *files, struct span path)
+{
+    struct span rest = buf_span(&files->written);
+
+    while (rest.len) {
+        if (span_eq(span_cut(&rest, '\0'), span_take(path, path.len - 1))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Writes a list to a file that no other list of this squid.conf has: an acl may have several lists,
+ * and the names of two may be the same but for special characters. */
+static int keep(void *arg, const char *name, struct span text, struct buf *path)
+{
+    struct squid_files *files = arg;
+    struct buf own = BUF_INIT;
+    unsigned number = 1;
+
+    list_path(files, name, number, &own);
+    while (was_written(files, buf_span(&own))) {
+        list_path(files, name, ++number, &own);
+    }
+    buf_append(&files->written, buf_span(&own));
+    buf_append(path, buf_span(&own));
+    FILE *file = fopen(own.data + own.start, "we");
+    buf_fini(&own);
     if (!file) {
         return -errno;
     }
@@ -122,14 +154,14 @@ static bool make_lists(const char *lists, char out[PATH_MAX])
     return true;
 }
 
-static size_t import(struct world *world, const char *path, struct span text)
+static size_t import(struct squid_files *files, const char *path, struct span text)
 {
     struct buf yaml = BUF_INIT, notes = BUF_INIT;
     const char *slash = strrchr(path, '/');
     struct squid_io io = {
-        .arg = world, .read = read_named, .match = match, .keep = world->lists ? keep : NULL};
+        .arg = files, .read = read_named, .match = match, .keep = files->lists ? keep : NULL};
 
-    snprintf(world->folder, sizeof(world->folder), "%.*s", slash ? (int)(slash - path) : 1,
+    snprintf(files->folder, sizeof(files->folder), "%.*s", slash ? (int)(slash - path) : 1,
              slash ? path : ".");
     size_t lost = squid_import(slash ? slash + 1 : path, text, &io, &yaml, &notes);
     fwrite(yaml.data, 1, buf_len(&yaml), stdout);
@@ -144,19 +176,20 @@ static size_t import(struct world *world, const char *path, struct span text)
 
 int verb_import(const struct ctl_options *options)
 {
-    struct world world = {.root = options->root ? options->root : ""};
+    struct squid_files files = {.root = options->root ? options->root : ""};
     struct buf text = BUF_INIT;
     char lists[PATH_MAX];
 
     if (options->lists && !make_lists(options->lists, lists)) {
         return CTL_USAGE;
     }
-    world.lists = options->lists ? lists : NULL;
+    files.lists = options->lists ? lists : NULL;
     int err = read_file(options->operand, &text);
     if (err) {
         fprintf(stderr, "larderctl: %s cannot be read: %s\n", options->operand, err_text(err));
     }
-    size_t lost = err ? 0 : import(&world, options->operand, buf_span(&text));
+    size_t lost = err ? 0 : import(&files, options->operand, buf_span(&text));
+    buf_fini(&files.written);
     buf_fini(&text);
     return err ? CTL_USAGE : lost ? CTL_BAD : CTL_GOOD;
 }

@@ -258,6 +258,27 @@ def know_directives(build):
     print(f"{len(tags)} directives of Squid, {len(unknown)} unknown", flush=True)
 
 
+def long_lists(build):
+    """Lists that become files: all of them, also of one acl, and of acls with names alike."""
+    with tempfile.TemporaryDirectory(prefix="larder-squid-") as name:
+        folder = pathlib.Path(name)
+        names = [[f"h{number}.list{part}.example" for number in range(600)] for part in range(4)]
+        for part, hosts in enumerate(names):
+            (folder / f"list{part}").write_text("".join(f"{host}\n" for host in hosts))
+        (folder / "squid.conf").write_text(
+            f'acl bad dstdomain "{folder}/list0" "{folder}/list1"\n'
+            f'acl worse.sites dstdomain "{folder}/list2"\nacl worse_sites dstdomain "{folder}/list3"\n'
+            "http_access deny bad\nhttp_access deny worse.sites\nhttp_access deny worse_sites\n"
+            "http_access allow all\n")
+        yaml, notes = translate(build, folder)
+        used = set(re.findall(r'"([^"]*\.hosts)"', yaml))
+        written = {str(path) for path in (folder / "lists").iterdir()}
+        check(len(used) == 4 and used == written, f"each list has a file: {used} {written} {notes}")
+        found = "".join(path.read_text() for path in (folder / "lists").iterdir()).splitlines()
+        missing = {host for hosts in names for host in hosts} - {line.lstrip("=") for line in found}
+        check(not missing, f"no name is lost: {len(missing)}")
+
+
 def main():
     build = os.path.abspath(sys.argv[1])
     options = [word for word in sys.argv[2:] if word.startswith("--")]
@@ -274,6 +295,7 @@ def main():
         if "--squid" in options:
             ask_squid(case)
         print(f"{case}: {len(rows_of(case))} requests", flush=True)
+    long_lists(build)
     check.end()
 
 
