@@ -375,7 +375,7 @@ Test(directives, all_faults_at_once)
 Test(directives, faults_of_values_hide_no_others)
 {
     static const char *const wants[] = {
-        ":1:32: \"workers\" is out of range",
+        ":1:32: \"workers\" cannot be \"2000\": it is out of range",
         ":3:28: \"secret\" cannot be",
         ":5:28: \"addresses\" cannot be",
         ":6:16: unknown directive \"adresses\"",
