@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """The pictures of the dashboard in docs/, taken anew: pictures.py BUILD FOLDER [SECONDS]   (root)
 
-In a network of its own, thirty clients ask for pages, pictures, packages, videos and tunnels by Zipf's law, with two
-waves in ten minutes: over HTTP/1 and HTTP/2, plain and by TLS. One origin is down, one fails now and then, and of
-four replicas one is down, too. After SECONDS (630) Chromium takes the pictures. They show made-up traffic, on a real
-proxy and a real redirector.
+In a network of its own, thirty clients ask for pages, pictures, packages, videos and tunnels by Zipf's law, in waves
+of five minutes: over HTTP/1 and HTTP/2, plain and by TLS. One origin is down, one fails now and then, and of four
+replicas one is down, too. After SECONDS Chromium takes the pictures; the charts show five minutes until there are more,
+so 230 fill most of them. They show made-up traffic, on a real proxy and a real redirector.
 """
 import http.client
 import http.server
@@ -283,7 +283,7 @@ def people(folder, running):
 
 def main():
     build, to = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
-    seconds = int(sys.argv[3]) if len(sys.argv) > 3 else 630
+    seconds = int(sys.argv[3]) if len(sys.argv) > 3 else 230
     network_of_its_own()
     random.seed(1)
     running = []
