@@ -213,7 +213,8 @@ Test(ahead, when_memory_is_tight_windows_are_small)
     teardown(&f);
 }
 
-/* Brings chunks to memory, which they may leave again: nobody touches them there. */
+/* Brings chunks to memory, which they may leave again: nobody touches them there. What was read to
+ * get them there is not kept beside them. */
 static void warm(struct fixture *f, size_t count)
 {
     struct span bytes;
@@ -225,6 +226,8 @@ static void warm(struct fixture *f, size_t count)
         }
         cr_assert_eq(err, 0);
     }
+    ahead_free(&f->ahead);
+    ahead_need(&f->ahead, (struct waker){wake, &f->woken});
 }
 
 Test(ahead, what_was_found_ahead_is_given)
