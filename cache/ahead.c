@@ -67,7 +67,8 @@ static int await(struct ahead *ahead, const struct ahead_slot *slot)
     if (store_read_is_done(slot->waiter.read)) {
         return 0;
     }
-    atomic_store(&ahead->waiting, true);
+    /* an exchange, so that we see the read done if wake() has come before it */
+    atomic_exchange(&ahead->waiting, true);
     if (!store_read_is_done(slot->waiter.read)) {
         ahead->behind = true;
         return ERR_AGAIN;
