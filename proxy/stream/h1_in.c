@@ -352,12 +352,19 @@ static bool wait_for_body(struct h1 *h1, struct h1_turn *turn, size_t used)
     return true;
 }
 
+/* Has all of a body of known length come? Its end needs no room, so it is told even if the owner
+ * has paused: somebody else may have all bytes by then, and build on it at once. */
+static bool is_at_end(const struct h1_turn *turn)
+{
+    return turn->body.framing == BODY_LENGTH && turn->body.left == 0;
+}
+
 static bool read_body(struct h1 *h1, struct h1_turn *turn)
 {
     struct span data;
     size_t used;
 
-    if (turn->is_paused) {
+    if (turn->is_paused && !is_at_end(turn)) {
         return false;
     }
     enum h1_body_result result = h1_body_next(&turn->body, h1->rest, &used, &data);

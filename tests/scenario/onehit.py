@@ -75,6 +75,9 @@ class Scene:
                 check(kept >= KEPT, "that is too little")
 
     def ask_again(self):
+        """Small ones that nobody asks for twice have filled memory, and give way."""
+        for number in range(MOST):
+            self.get("once", HOT_SIZE, number)
         for kind in ("once", "chunked"):
             came, said = [], []
             for _ in range(3):
@@ -91,8 +94,11 @@ def main():
     program = f"{sys.argv[1]}/proxy/larder-proxy"
     alone = Scene(program, 8 << 20, 0.6)
     alone.run("without a store")
-    alone.ask_again()
     alone.end()
+    roomy = Scene(program, 8 << 20, 0.1)
+    roomy.ask_for_hot()
+    roomy.ask_again()
+    roomy.end()
     for memory in (8 << 20, 32 << 20):
         with tempfile.TemporaryDirectory() as store:
             stored = Scene(program, memory, 0.3, "--store", store, "--store-size", "256MiB")

@@ -340,6 +340,19 @@ Test(h1_client, pausing_stops_the_origin)
     free(body);
 }
 
+/* Else who gets the body could ask for it again before it is stored. */
+Test(h1_client, the_end_of_a_known_length_needs_no_room)
+{
+    dial(false);
+    get();
+    request.flow = STREAM_PAUSE;
+    cr_expect(request_arrives());
+    peer_say(&peer, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
+    cr_expect(LOOP_UNTIL(loop, request.is_closed));
+    cr_expect(owner_log_is(&request, "s h200 d e c0"), "%s", request.log);
+    cr_expect_eq(idle, 1);
+}
+
 /* ---- ends that are none ---- */
 
 static const struct {
