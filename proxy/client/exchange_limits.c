@@ -24,6 +24,14 @@ static void on_cut(void *arg)
     }
 }
 
+/* Counts what has come of the body before, while a password was checked. */
+static void count_early(struct exchange *x)
+{
+    if (x->request_body) {
+        meter_add(&x->meter, spool_length(x->request_body));
+    }
+}
+
 enum reason exchange_open_account(struct exchange *x, const struct access_rule *rule)
 {
     const struct access_limits *limits = rule && rule->limits.given ? &rule->limits : NULL;
@@ -40,7 +48,11 @@ enum reason exchange_open_account(struct exchange *x, const struct access_rule *
     meter_init(&x->meter, x->worker->loop, account, limits);
     x->meter.on_cut = on_cut;
     x->meter.arg = x;
-    return meter_refuses(&x->meter, &x->quota.used, &x->quota.until) ? REASON_QUOTA : REASON_NONE;
+    if (meter_refuses(&x->meter, &x->quota.used, &x->quota.until)) {
+        return REASON_QUOTA;
+    }
+    count_early(x);
+    return REASON_NONE;
 }
 
 struct source *exchange_metered(struct exchange *x, struct source *body)

@@ -25,7 +25,7 @@ import raw  # noqa: E402
 
 check = raw.Checks()
 APR1 = "$apr1$r31.....$ARC3pREO82RIm0aQ2zszC0"  # of "password"
-USERS = ("anna", "bert", "carl", "dora", "eva", "fred", "gerd", "hugo", "ines")
+USERS = ("anna", "bert", "carl", "dora", "eva", "fred", "gerd", "hugo", "ines", "jens")
 SIZE = 100000
 
 # A month: the day might end while the test runs.
@@ -41,6 +41,7 @@ users: passwd
 shares: {{free-hits: {free}}}
 access:
   - allow: {{users: [anna, bert, carl, dora, hugo, ines], limits: {{quota: 300KiB, per: month}}}}
+  - allow: {{users: jens, limits: {{quota: 20KiB, per: month}}}}
   - allow: {{users: eva, limits: {{quota: 100KiB, per: month, slow: 1MiB}}}}
   - allow: {{users: fred, limits: {{rate: 64KiB}}}}
   - allow: {{users: gerd}}
@@ -103,14 +104,17 @@ def auth(user):
 
 
 uploaded = []
+tails = []
 
 
 def serve(conn, head, rest):
     """/SIZE/NAME; names with "keep" may be stored. What is posted is counted, and never answered."""
     if head.startswith(b"POST"):
         uploaded.append(len(rest))
+        tails.append(rest)
         while data := conn.recv(1 << 16):
             uploaded[-1] += len(data)
+            tails[-1] = (tails[-1] + data)[-5:]
         return True
     size = int(raw.path_of(head).split("/")[1])
     keep = b"max-age=3600" if b"keep" in head.split(b"\r\n")[0] else b"no-store"
@@ -230,6 +234,21 @@ def uploads(world, origin):
     check(world.used("user ines") < 300 * 1024 + 8 * 65536, "ines has not used much more")
 
 
+def upload_in_pieces(world, origin):
+    """What is behind the quota does not reach the origin, and neither does an end of the rest."""
+    count = len(uploaded)
+    with h2.Connection(world.port, timeout=60) as conn:
+        conn.authority = origin.base.split("/")[-1]
+        more = (("proxy-authorization", auth("jens").split(": ")[1].strip()),)
+        stream = conn.headers(conn.fields_of("/post", "POST", more=more), end=False)
+        conn.send(h2.data(stream, bytes(16384)))
+        until(lambda: len(uploaded) > count and uploaded[-1] >= 16384, "the origin has the beginning")
+        conn.send(h2.data(stream, bytes(8192)) + h2.data(stream, bytes(4096), end=True))
+        conn.response(stream)
+    until(lambda: world.used("user jens") >= 20 * 1024, "jens has used his quota up")
+    check(tails[-1] != b"0\r\n\r\n", "an upload that was cut off is whole for the origin")
+
+
 def pace(world, origin):
     """A lower bound holds on every machine."""
     size, burst = 80 * 1024, 16 * 1024
@@ -309,6 +328,7 @@ def main():
             http2(world, origin)
             tunnels(world, echo)
             uploads(world, origin)
+            upload_in_pieces(world, origin)
             pace(world, origin)
             free(world, origin)
             nobody(world, origin)
