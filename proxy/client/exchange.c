@@ -280,6 +280,7 @@ static enum stream_flow on_data(void *owner, struct span bytes)
         if (x->tunnel) {
             connect_write_end(x->tunnel);
         }
+        x->request_cut = true;
         return STREAM_PAUSE; /* until the exchange ends */
     }
     if (x->tunnel) {
@@ -305,7 +306,7 @@ static void on_end(void *owner)
 
     if (x->tunnel) {
         connect_write_end(x->tunnel);
-    } else if (x->request_body) {
+    } else if (x->request_body && !x->request_cut) {
         x->request_ended = true;
         spool_end(x->request_body, 0);
     }

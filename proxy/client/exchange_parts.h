@@ -81,6 +81,7 @@ struct exchange {
     struct fetch_link fetch;
     struct spool *request_body; /* while the client is sending one */
     bool request_ended;
+    bool request_cut; /* its rest is not taken, as the quota is used up */
 
     struct object *object;  /* the object being delivered; counted */
     bool evaluate;          /* conditions and Range are evaluated here */
