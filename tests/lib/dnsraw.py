@@ -5,6 +5,7 @@ import fcntl
 import os
 import socket
 import struct
+import threading
 
 A, NS, CNAME, SOA, TXT, AAAA, OPT, ANY = 1, 2, 5, 6, 16, 28, 41, 255
 ECS, COOKIE, KEEPALIVE, EDE = 8, 10, 11, 15
@@ -122,3 +123,21 @@ def own_network(addresses):
             packed = socket.inet_pton(socket.AF_INET6, address)
             fcntl.ioctl(sock, 0x8916, struct.pack("16sIi", packed, 128, 1))  # SIOCSIFADDR
     return True
+
+
+class NoNames(threading.Thread):
+    """A resolver for which no name exists."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.start()
+
+    def run(self):
+        while True:
+            query, client = self.socket.recvfrom(4096)
+            end = query.index(b"\0", 12) + 5
+            self.socket.sendto(query[:2] + struct.pack("!HHHHH", 0x8183, 1, 0, 0, 0)
+                               + query[12:end], client)

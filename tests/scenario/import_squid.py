@@ -16,14 +16,13 @@ import pathlib
 import re
 import shutil
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import dnsraw  # noqa: E402
 import larder  # noqa: E402
 import raw  # noqa: E402
 
@@ -166,24 +165,6 @@ def decide(name, case, port):
         check(same, f"{name}, {case}: {row.text}: {got}, and not {want}")
 
 
-class NoNames(threading.Thread):
-    """A resolver for which no name exists."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.start()
-
-    def run(self):
-        while True:
-            query, client = self.socket.recvfrom(4096)
-            end = query.index(b"\0", 12) + 5
-            self.socket.sendto(query[:2] + struct.pack("!HHHHH", 0x8183, 1, 0, 0, 0)
-                               + query[12:end], client)
-
-
 def ask_larder(build, case, names):
     with tempfile.TemporaryDirectory(prefix="larder-squid-") as name:
         folder = pathlib.Path(name)
@@ -283,7 +264,7 @@ def main():
     build = os.path.abspath(sys.argv[1])
     options = [word for word in sys.argv[2:] if word.startswith("--")]
     named = [word for word in sys.argv[2:] if not word.startswith("--")]
-    names = NoNames()
+    names = dnsraw.NoNames()
     if "--squid" in options and not shutil.which("squid"):
         print("there is no squid")
         sys.exit(77)

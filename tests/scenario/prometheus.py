@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.parse
 import urllib.request
@@ -55,22 +54,6 @@ def serve(conn, head, _rest):
     conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: " + kept + b"\r\nContent-Length: 1000\r\n\r\n" + b"x" * 1000)
 
 
-class Upstream(threading.Thread):
-    """A name server that knows no name."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.start()
-
-    def run(self):
-        while True:
-            query, client = self.socket.recvfrom(4096)
-            self.socket.sendto(query[:2] + b"\x81\x83" + query[4:], client)
-
-
 class Redirector:
     """larder-dns with all that has metrics, and a proxy as its replica."""
 
@@ -78,7 +61,7 @@ class Redirector:
         self.port, self.admin = larder.free_port(), larder.free_port()
         config = folder / "dns.yaml"
         config.write_text(DNS.format(port=self.port, admin=self.admin, folder=folder, proxy=proxy,
-                                     upstream=Upstream().port))
+                                     upstream=dnsraw.NoNames().port))
         self.process = subprocess.Popen([program, "--config", str(config)])
         larder.await_port("127.0.0.1", self.admin, self.process)
 
