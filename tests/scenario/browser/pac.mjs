@@ -2,6 +2,7 @@
 // says so, through the second once the first is gone; and the page for people. Prints FAIL lines, and "pac: ok".
 //   node pac.mjs CHROMIUM PAC-URL PAGE-URL DIRECT-URL FIRST-PID SETUP-URL [FOLDER]
 // FOLDER: where pictures of the page go (setup-light, setup-dark, setup-phone).
+import { existsSync } from "node:fs";
 import process from "node:process";
 import { chromium } from "playwright-core";
 
@@ -28,6 +29,14 @@ async function load(page, url) {
   return { status: response.status(), via: fields.via ?? "" };
 }
 
+// A process that is still being ended takes connections and resets them, of which the script knows nothing.
+async function end(pid) {
+  process.kill(Number(pid), "SIGKILL");
+  while (existsSync(`/proc/${pid}`)) {
+    await new Promise((done) => { setTimeout(done, 10); });
+  }
+}
+
 async function byScript() {
   const browser = await start([`--proxy-pac-url=${pac}`,
     `--host-resolver-rules=MAP ${new URL(directUrl).hostname} 127.0.0.1`]);
@@ -37,7 +46,7 @@ async function byScript() {
     check(first.status === 200 && first.via.includes("first"), `the first: ${JSON.stringify(first)}`);
     const direct = await load(page, directUrl);
     check(direct.status === 200 && direct.via === "", `directly: ${JSON.stringify(direct)}`);
-    process.kill(Number(firstPid), "SIGKILL");
+    await end(firstPid);
     const second = await load(page, `${pageUrl}?2`);
     check(second.status === 200 && second.via.includes("second"), `the second: ${JSON.stringify(second)}`);
     const again = await load(page, directUrl);
