@@ -35,7 +35,8 @@ struct stream_events {
     /* Trailers of the incoming message that may be forwarded (http/trailers.h). Comes before
      * on_end, also while paused. Valid during the call only. May be NULL. */
     void (*on_trailers)(void *owner, const struct http_fields *trailers);
-    /* The incoming message is complete. In a tunnel: the peer has closed its direction. */
+    /* The incoming message is complete; it may come while paused. In a tunnel: the peer has closed
+     * its direction. */
     void (*on_end)(void *owner);
     /* Asks for the trailers of the outgoing message, when its source has ended. Only called if its
      * length was not announced and the peer's version allows trailers. NULL: none; else they must
