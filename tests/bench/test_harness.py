@@ -458,6 +458,7 @@ class Scenarios(unittest.TestCase):
                               check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("no scenario is called hitz; known: hits,", done.stderr)
+        self.assertIn(" textbook\n", done.stderr)
         done = subprocess.run([TOP / "larder-bench", "run", "hits", "--peers", "ngins"],
                               capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 1)
