@@ -28,16 +28,16 @@ static ssize_t move(int from, int to, size_t len)
     return n < 0 ? -errno : n;
 }
 
-/* Moves bytes from the pipe to the socket; why it takes no more is left to the next write. But a
- * broken socket reports its error only once, and looks properly closed to the next call, so the
- * error is kept. */
+/* Moves bytes from the pipe to the socket; why it takes no more, or the kernel has no memory for
+ * them, is left to the next write. But a broken socket reports its error only once, and looks
+ * properly closed to the next call, so the error is kept. */
 static size_t move_out(struct transport *to, int pipe, size_t len)
 {
     ssize_t n = move(pipe, transport_fd(to), len);
     size_t taken = n > 0 ? (size_t)n : 0;
 
     to->is_full = taken < len;
-    if (n < 0 && n != -EAGAIN) {
+    if (n < 0 && n != -EAGAIN && n != -ENOBUFS && n != -ENOMEM) {
         to->is_broken = true;
         transport_read_stop(to);
     }

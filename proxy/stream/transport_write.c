@@ -83,37 +83,44 @@ size_t transport_total(const struct span *spans, size_t count)
 
 /* As uv_try_write() does it, but with the calls made for sockets: write() takes the way of a file
  * to them, which is a tenth of a microsecond longer. */
-static ssize_t send_spans(int fd, const struct span *spans, size_t count)
+static ssize_t send_spans(int fd, const struct span *spans, size_t count, int flags)
 {
-    enum { FLAGS = MSG_NOSIGNAL | MSG_DONTWAIT };
     struct iovec parts[TRANSPORT_SPANS_MAX];
 
     if (count == 1) {
-        return send(fd, spans->at, spans->len, FLAGS);
+        return send(fd, spans->at, spans->len, flags);
     }
     for (size_t i = 0; i < count; i++) {
         parts[i] = (struct iovec){(char *)(uintptr_t)spans[i].at, spans[i].len};
     }
-    return sendmsg(fd, &(struct msghdr){.msg_iov = parts, .msg_iovlen = count}, FLAGS);
+    return sendmsg(fd, &(struct msghdr){.msg_iov = parts, .msg_iovlen = count}, flags);
+}
+
+/* Returns how many bytes the socket has taken, also 0, or an error of the connection. A kernel that
+ * is short of buffers is a full socket, as it is to libuv, which tries again. */
+static ssize_t send_now(const struct transport *transport, const struct span *spans, size_t count,
+                        int more)
+{
+    ssize_t n;
+
+    do {
+        n = send_spans(transport_fd(transport), spans, count, MSG_NOSIGNAL | MSG_DONTWAIT | more);
+    } while (n < 0 && errno == EINTR);
+    if (n >= 0) {
+        return n;
+    }
+    return errno == EAGAIN || errno == ENOBUFS ? 0 : write_error(-errno);
 }
 
 ssize_t transport_try(struct transport *transport, const struct span *spans, size_t count)
 {
-    ssize_t n;
-
     if (transport->is_broken) {
         return UV_EPIPE;
     }
     if (transport_queued(transport) > 0 || transport->is_full) {
         return 0;
     }
-    do {
-        n = send_spans(transport_fd(transport), spans, count);
-    } while (n < 0 && errno == EINTR);
-    if (n >= 0) {
-        return n;
-    }
-    return errno == EAGAIN || errno == ENOBUFS ? 0 : write_error(-errno);
+    return send_now(transport, spans, count, 0);
 }
 
 int transport_queue(struct transport *transport, const struct span *spans, size_t count,
@@ -180,17 +187,12 @@ ssize_t transport_write(struct transport *transport, const struct span *spans, s
  * does not wake the peer before there is more. What the socket does not take is queued. */
 static int write_before(struct transport *transport, struct span before)
 {
-    ssize_t n;
+    ssize_t n = send_now(transport, &before, 1, MSG_MORE);
 
-    do {
-        n = send(transport_fd(transport), before.at, before.len,
-                 MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0 && errno != EAGAIN) {
-        return -errno;
+    if (n < 0 || (size_t)n == before.len) {
+        return n < 0 ? (int)n : 0;
     }
-    size_t done = n > 0 ? (size_t)n : 0;
-    return done == before.len ? 0 : transport_queue(transport, &before, 1, done, SPAN_EMPTY);
+    return transport_queue(transport, &before, 1, (size_t)n, SPAN_EMPTY);
 }
 
 static int file_error(struct file_place place, int err)

@@ -219,6 +219,31 @@ Test(h1_splice, a_sink_that_is_broken_fails_at_its_next_write)
     left.sink = NULL;
 }
 
+/* The kernel is short of memory for a moment: nothing is wrong with the socket, which is written to
+ * as if it were full. */
+static void expect_goes_on(int error)
+{
+    open_both(false);
+    writes_fail_splice(error);
+    say(0, LARGE);
+    cr_expect_eq(left.got, LARGE);
+    feed_go(&silence);
+    cr_expect(peer_hears_bytes(&right_peer, silence.total));
+    cr_expect(feed_is(buf_span(&right_peer.got), 0));
+    cr_expect_not(right.is_closed);
+    left.sink = NULL;
+}
+
+Test(h1_splice, a_kernel_without_buffers_takes_it_later)
+{
+    expect_goes_on(ENOBUFS);
+}
+
+Test(h1_splice, a_kernel_without_memory_takes_it_later)
+{
+    expect_goes_on(ENOMEM);
+}
+
 Test(h1_splice, a_sink_may_be_gone)
 {
     open_both(false);

@@ -267,6 +267,36 @@ Test(pull, an_interrupted_call_is_made_again)
     expect_all(60000);
 }
 
+/* The head waits, and the file follows. */
+static void expect_head_queued(int send_error)
+{
+    writes_refuse(send_error);
+    begin(false, 60000, SIZE_MAX, BODY_LENGTH);
+    cr_expect_eq(result, PULL_BLOCKED);
+    cr_expect_eq(writes_queued(), 1);
+    expect_all(60000);
+    cr_expect_eq(pull.from_file, 60000);
+}
+
+Test(pull, a_full_socket_takes_the_head_later)
+{
+    expect_head_queued(EAGAIN);
+}
+
+Test(pull, a_kernel_without_buffers_takes_the_head_later)
+{
+    expect_head_queued(ENOBUFS);
+}
+
+Test(pull, a_head_that_is_interrupted_is_sent_again)
+{
+    writes_refuse(EINTR);
+    begin(false, 60000, SIZE_MAX, BODY_LENGTH);
+    cr_expect_eq(writes_queued(), 0);
+    cr_expect(writes_held_back());
+    expect_all(60000);
+}
+
 Test(pull, a_socket_that_was_full_goes_on_with_the_file)
 {
     writes_fail_file(EAGAIN);

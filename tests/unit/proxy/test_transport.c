@@ -3,6 +3,7 @@
 #include "tests/unit/proxy/writes.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 
 /* ---- one side under test, with its events recorded ---- */
 
@@ -215,7 +216,7 @@ Test(transport, what_is_lent_counts_as_queued_until_writable)
     struct span lent = SPAN("lent");
 
     open_pair(false);
-    writes_refuse();
+    writes_refuse(EAGAIN);
     cr_expect_eq(transport_write(transport, &lent, 1, true), 0);
     cr_expect_gt(transport_queued(transport), 0);
     cr_expect(LOOP_UNTIL(loop, seen.writable > 0));

@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-static int tried, queued, from_files, file_error, spliced, splice_error;
-static bool refused, swallows, held_back;
+static int tried, queued, from_files, file_error, spliced, splice_error, send_error;
+static bool swallows, held_back;
 
 void writes_reset(void)
 {
@@ -17,9 +17,9 @@ void writes_reset(void)
     spliced = 0;
 }
 
-void writes_refuse(void)
+void writes_refuse(int error)
 {
-    refused = true;
+    send_error = error;
 }
 
 int writes_tried(void)
@@ -101,35 +101,36 @@ ssize_t __wrap_splice(int in, off_t *in_at, int out, off_t *out_at, size_t len, 
 }
 
 /* Is it the program under test that writes, and not what plays its peer? */
-static bool is_try(int flags)
+static bool is_own(int flags)
 {
-    return flags == (MSG_NOSIGNAL | MSG_DONTWAIT);
+    return flags & MSG_DONTWAIT;
 }
 
-/* Counts a try; true: it must find the socket full. */
-static bool refuse_try(void)
+/* Counts a try; true: it fails. */
+static bool refuse_try(int flags)
 {
-    bool refuse = refused;
-
-    tried++;
-    refused = false;
-    errno = EAGAIN;
-    return refuse;
+    if (!is_own(flags)) {
+        return false;
+    }
+    held_back = flags & MSG_MORE;
+    tried += !held_back;
+    errno = send_error;
+    send_error = 0;
+    return errno != 0;
 }
 
 ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
 ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
 ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags)
 {
-    held_back = flags & MSG_MORE;
-    return is_try(flags) && refuse_try() ? -1 : __real_send(fd, bytes, len, flags);
+    return refuse_try(flags) ? -1 : __real_send(fd, bytes, len, flags);
 }
 
 ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    return is_try(flags) && refuse_try() ? -1 : __real_sendmsg(fd, message, flags);
+    return refuse_try(flags) ? -1 : __real_sendmsg(fd, message, flags);
 }
 
 int __real_uv_write(uv_write_t *request, uv_stream_t *handle, const uv_buf_t bufs[],

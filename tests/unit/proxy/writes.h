@@ -10,8 +10,9 @@
 void writes_reset(void);
 /* Calls of send(2) and sendmsg(2) that would rather not write than wait or hold back. */
 int writes_tried(void);
-/* The next such call finds the socket full: by the time of uv_write it has room again. */
-void writes_refuse(void);
+/* The next such call, or one that holds back, fails so (an errno): by the time of uv_write the
+ * socket has room again. */
+void writes_refuse(int error);
 /* Calls of uv_write: a request, and later an epoll_ctl(2), each. */
 int writes_queued(void);
 /* Calls of splice(2) that moved something out of a socket. */
