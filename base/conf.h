@@ -244,6 +244,11 @@ struct conf_paths {
 /* All paths that were written, after conf_bind(), also if that failed. From `arena`. */
 void conf_paths(struct conf *conf, struct arena *arena, struct conf_paths *out);
 
+/* Adds a line such as "FILE:LINE:COLUMN: what", without its end, to the errors from byte `from` on,
+ * which stay in the order of the file. Lines about other files, or about no place, stay where they
+ * are. */
+void conf_sort_in(struct buf *errors, size_t from, struct span line);
+
 /* ---- what differs ---- */
 
 /* One value, as text. */

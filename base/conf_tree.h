@@ -48,21 +48,11 @@ struct conf_bound_path {
 };
 
 enum { CONF_ERRORS_MAX = 100, CONF_NOTES_MAX = 20 };
-enum { CONF_SAID_MAX = CONF_ERRORS_MAX + CONF_NOTES_MAX };
-
-/* A line about a place, which is `len` bytes of conf->errors. */
-struct conf_said {
-    const char *name;
-    unsigned line, column;
-    size_t len;
-};
 
 struct conf {
     const struct conf_table *root;
     struct buf *errors;
     size_t said_from; /* bytes of errors that were there before */
-    struct conf_said said[CONF_SAID_MAX];
-    size_t said_count;
     unsigned error_count, note_count;
     struct arena memory;    /* nodes and texts */
     struct conf_node *tree; /* a map */

@@ -22,11 +22,13 @@ static void log_warnings(struct buf *warnings)
     }
 }
 
-/* Adds to error lines about a whole file ("FILE: what") the place of the directive that names
- * it. */
-static void say_places(const struct settings *settings, struct buf *told, struct buf *errors)
+/* Adds lines to those from byte `from` on, those about a whole file ("FILE: what") with the place
+ * of the directive that names it, in the order in which the directives are written. */
+static void say_places(const struct settings *settings, const struct buf *told, struct buf *lines,
+                       size_t from)
 {
     struct span rest = buf_span(told);
+    struct buf placed = BUF_INIT;
 
     while (rest.len) {
         struct span line = span_cut(&rest, '\n');
@@ -35,8 +37,11 @@ static void say_places(const struct settings *settings, struct buf *told, struct
             bool ends = line.at[i] == ':' && line.at[i + 1] == ' ';
             origin = ends ? settings_origin(settings, span_take(line, i)) : NULL;
         }
-        buf_printf(errors, "%s%s%.*s\n", origin ? origin : "", origin ? ": " : "", SPAN_ARGS(line));
+        buf_clear(&placed);
+        buf_printf(&placed, "%s%s%.*s", origin ? origin : "", origin ? ": " : "", SPAN_ARGS(line));
+        conf_sort_in(lines, from, buf_span(&placed));
     }
+    buf_fini(&placed);
 }
 
 /* Warns of store settings without a store path: a path was probably intended. */
@@ -57,16 +62,17 @@ static void warn_of_no_store(const struct settings *settings, struct buf *warnin
 }
 
 /* Reads the files that the settings name, even after errors, so that all errors are reported at
- * once. */
-static int load_files(struct settings *settings, const struct settings *before, struct buf *errors)
+ * once, together with those from byte `from` on. */
+static int load_files(struct settings *settings, const struct settings *before, struct buf *errors,
+                      size_t from)
 {
     struct buf warnings = BUF_INIT, told = BUF_INIT, placed = BUF_INIT;
     int err = tls_set_make(settings, before, &(struct tls_report){&told, &warnings});
     int other = access_set_make(settings, before, &told, &warnings);
     int logs = accesslog_set_check(settings, before, &told, &warnings);
 
-    say_places(settings, &told, errors);
-    say_places(settings, &warnings, &placed);
+    say_places(settings, &told, errors, from);
+    say_places(settings, &warnings, &placed, 0);
     warn_of_no_store(settings, &placed);
     if (!settings->broken) {
         log_warnings(&placed);
@@ -81,8 +87,9 @@ static int load_files(struct settings *settings, const struct settings *before, 
 int server_load(int argc, char **argv, const struct settings *before, struct buf *errors,
                 struct settings **out)
 {
+    size_t from = buf_len(errors);
     int err = settings_load_beside(argc, argv, before, errors, out);
-    int other = load_files(*out, before, errors);
+    int other = load_files(*out, before, errors, from);
 
     err = err ? err : other;
     if (err) {

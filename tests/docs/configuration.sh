@@ -22,7 +22,7 @@ shortcuts for directives: those for single values replace what the file says, th
 
 - `--check` checks the configuration and starts nothing; `larderctl check FILE` does the same. Files that the
   configuration names (host lists, passwords, pages, certificates and keys) are read, too, so run it as a user who may
-  read them. All errors are reported at once, as `file:line:column: what; expected …`, with
+  read them. All errors are reported at once, in the order of the file, as `file:line:column: what; expected …`, with
   `did you mean "…"?` for misspelt words.
 - `--print-config` prints every directive as YAML, with the origin of its value as a comment. `--directives` describes
   them.

@@ -387,6 +387,11 @@ def told(world):
           "nobody: no users in it, so nobody can log in" in done.stderr, f"nobody: {done}")
     check("lone.yaml:1:15: " in done.stderr and "without store.path" in done.stderr,
           f"a store that has no place: {done}")
+    world.write("lone.yaml", "bogus: 1\nusers: {file: none}\ntimeouts: {first-byte: 3x}\n")
+    done = subprocess.run([f"{world.build}/proxy/larder-proxy", "--check", "--config", str(lone)],
+                          cwd=world.folder, capture_output=True, text=True, check=False)
+    check(re.findall(r"^\S*lone\.yaml:(\d+:\d+): ", done.stderr, re.M) == ["1:1", "2:15", "3:24"],
+          f"errors in the order of the file: {done.stderr}")
 
 
 def logged(world, origin):

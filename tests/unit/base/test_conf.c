@@ -616,6 +616,40 @@ Test(conf, a_broken_file_is_not_checked_as_a_whole)
     run_fini(&run);
 }
 
+/* As errors in files that were named are found after all others. */
+Test(conf, a_line_that_comes_late_is_put_in_its_place)
+{
+    static const struct {
+        const char *line, *before;
+    } cases[] = {
+        {"f:2:5: between", "f:10:1: c\n"},
+        {"f:1:10: behind a smaller column", "f:10:1: c\n"},
+        {"f:10:1: behind its equal", "g:1:1: d\n"},
+        {"f:11:1: the last of its file", "g:1:1: d\n"},
+        {"h:1:1: another file", ""},
+        {"--workers: an option", "--store: e\n"},
+        {"list:3: a line of a file that was named", ""},
+        {"without a place", ""},
+        {"f:99999999999999999999:1: too large for a line", ""},
+    };
+    static const char before[] =
+        "f:9:9: said before\n"
+        "f:1:9: a\nf:10:1: c\ng:1:1: d\n--workers: b\n--store: e\nlist:2: a\n";
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf errors = BUF_INIT, want = BUF_INIT;
+        const char *at =
+            cases[i].before[0] ? strstr(before, cases[i].before) : strchr(before, '\0');
+        buf_append(&errors, span_str(before));
+        buf_printf(&want, "%.*s%s\n%s", (int)(at - before), before, cases[i].line, at);
+        conf_sort_in(&errors, span_str("f:9:9: said before\n").len, span_str(cases[i].line));
+        cr_expect(span_eq(buf_span(&errors), buf_span(&want)), "%s:\n%.*s", cases[i].line,
+                  SPAN_ARGS(buf_span(&errors)));
+        buf_fini(&errors);
+        buf_fini(&want);
+    }
+}
+
 static void complain_inside(void *bound, struct arena *arena, const struct conf_at *at)
 {
     conf_complain(conf_at_map(at, "origins", 1), "name", 0, "b");
