@@ -210,11 +210,22 @@ static int enter_piece(struct object_reader *reader)
     return 0;
 }
 
-/* Will bytes arrive next that are far before the awaited one? Then another piece may bring it
- * earlier. */
-static bool is_far_ahead(const struct plain_reader *plain)
+/* Will the piece end before the awaited byte? It was cut there, for another one that brings the
+ * byte, or it broke off far before. */
+static bool ends_before(struct object_reader *reader, int err)
 {
-    return plain->place == PLACE_SPOOL && spool_length(plain->spool.spool) < plain->spool.offset;
+    const struct plain_reader *plain = &reader->plain;
+    struct parts_reader *parts = reader->parts;
+
+    if (plain->place != PLACE_SPOOL) {
+        return false;
+    }
+    uint64_t length = spool_length(plain->spool.spool);
+    if (err != ERR_AGAIN) {
+        return length < plain->spool.offset;
+    }
+    return length <= plain->spool.offset &&
+           partial_is_cut(parts->partial, &parts->place, parts->view.piece, parts->offset);
 }
 
 /* Can the store not deliver the piece? Nothing of it is lent then: a consumer looks again only when
@@ -233,10 +244,8 @@ static int peek_piece(struct object_reader *reader, struct span *out)
 
     if (err == 0 && out->len == 0) {
         leave_piece(reader);
-    } else if (err && is_far_ahead(&reader->plain) &&
-               (err != ERR_AGAIN ||
-                partial_is_cut(parts->partial, &parts->place, parts->view.piece, parts->offset))) {
-        leave_piece(reader); /* the piece was cut short or broke off */
+    } else if (err && ends_before(reader, err)) {
+        leave_piece(reader);
         err = 0;
     } else if (is_damaged(&reader->plain, err)) { /* the piece becomes a hole */
         partial_forget(parts->partial, parts->view.piece);

@@ -37,6 +37,15 @@ static char byte_at(uint64_t i)
     return (char)(i * 131 + (i >> 8) * 7);
 }
 
+/* Appends [from, to) of the representation. */
+static void append(struct spool *spool, uint64_t from, uint64_t to)
+{
+    for (uint64_t i = from; i < to; i++) {
+        char byte = byte_at(i);
+        spool_append(spool, span_of(&byte, 1));
+    }
+}
+
 /* Begins to arrive, `length` bytes of it, at 1000 ms. */
 static struct spool *begin(struct partial *parts, struct piece *piece, uint64_t length)
 {
@@ -49,10 +58,7 @@ static struct spool *begin(struct partial *parts, struct piece *piece, uint64_t 
 
     spool_keep(spool, MIB);
     partial_arrives(parts, piece, object, 1000);
-    for (uint64_t i = 0; i < length; i++) {
-        char byte = byte_at(range.from + i);
-        spool_append(spool, span_of(&byte, 1));
-    }
+    append(spool, range.from, range.from + length);
     object_unref(&object);
     return spool;
 }
@@ -448,6 +454,28 @@ Test(partial, who_waits_far_ahead_reads_the_overlap_as_soon_as_it_comes)
     uint64_t offset = 50 * MIB;
     cr_expect_eq(drink(&reader, &offset), ERR_AGAIN);
     cr_expect_eq(offset, 50 * MIB + 10);
+    object_reader_fini(&reader);
+    object_unref(&object);
+    spool_end(spool, ERR_CLOSED);
+    overlap_end(&o);
+}
+
+/* The origin is silent from there on: nothing else would end the piece. */
+Test(partial, who_waits_where_a_piece_was_cut_goes_on_when_it_has_come_so_far)
+{
+    struct overlap o = overlap_at(2 * MIB, 3 * MIB);
+    struct object *object = object_of(partial_ref(o.parts));
+    struct object_reader reader;
+    struct span bytes;
+    uint64_t offset = 2 * MIB;
+
+    cr_assert_eq(
+        object_reader_init(&reader, object, offset, 3 * MIB, (struct waker){count_wake, NULL}), 0);
+    cr_expect_eq(source_peek(&reader.source, &bytes), ERR_AGAIN);
+    struct spool *spool = begin(o.parts, o.here, 10);
+    append(o.spool, 100000, offset);
+    cr_expect_eq(drink(&reader, &offset), ERR_AGAIN);
+    cr_expect_eq(offset, 2 * MIB + 10);
     object_reader_fini(&reader);
     object_unref(&object);
     spool_end(spool, ERR_CLOSED);
