@@ -78,6 +78,18 @@ cases("nothing-stored", miss(LONG, 'ETag: "a"', ask=('If-None-Match: "a"',), sta
 cases("error-not-conditional", miss(LONG, 'ETag: "a"', says=404), hit(ask=('If-None-Match: "a"',)))
 cases("if-match-forwarded", miss(LONG, 'ETag: "a"'),
       miss(ask=('If-Match: "a"',), saw=('If-Match: "a"',)))
+cases("if-match-forwarded-with-range", miss(LONG, 'ETag: "a"', body=b"0123"),
+      miss(LONG, 'ETag: "a"', "Content-Range: bytes 0-1/4", says=206, body=b"01",
+           ask=('If-Match: "a"', "Range: bytes=0-1"),
+           saw=('If-Match: "a"', "Range: bytes=0-1")),
+      hit(status=200, text=b"0123", relay=False))
+cases("if-match-fails", miss(LONG, 'ETag: "a"'),
+      miss(LONG, says=412, ask=('If-Match: "b"',), saw=('If-Match: "b"',)), hit(text=1, relay=False))
+cases("if-match-fails-for-head", miss(LONG, 'ETag: "a"'),
+      miss(LONG, says=412, method="HEAD", ask=('If-Match: "b"',), saw=('If-Match: "b"',)),
+      hit(text=1, relay=False))
+cases("if-match-not-stored", miss(LONG, 'ETag: "a"', ask=('If-Match: "a"',)),
+      miss(LONG, says=412, ask=('If-Match: "b"',)), miss(LONG), hit())
 # Downloads in ranges ask with it (BITS of Windows, for one): while it holds, it changes nothing.
 HOLDS, FAILS = "If-Unmodified-Since: @-3000", "If-Unmodified-Since: @-5000"
 PART = ("Range: bytes=0-1", HOLDS)
