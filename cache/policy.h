@@ -208,11 +208,22 @@ struct policy_confirmed policy_304_confirms(const struct policy_stored *stored, 
  * never for younger. `renewed` is as of policy_merge_304(). */
 bool policy_only_confirms(const struct policy_stored *stored, const struct policy_stored *renewed);
 
-/* Does a response to HEAD agree with the stored response to GET, whose body has `body_length` bytes
- * (4.3.5)? If that has a validator, the HEAD response must have one, too. If so, its fields may be
- * merged like those of a 304; else the stored response must be validated before its next use. */
-bool policy_head_confirms(const struct http_fields *stored, uint64_t body_length,
-                          const struct http_fields *head);
+/* What a 200 response to HEAD means for a stored response to GET, whose body has `body_length`
+ * bytes (4.3.5). */
+enum policy_head {
+    /* It has a validator, or a length where the stored response has no validator either, and all of
+     * them match: its fields may be merged like those of a 304. */
+    HEAD_CONFIRMS,
+    /* One does not match, or only the stored response has a validator: that must be validated
+     * before its next use. */
+    HEAD_DIFFERS,
+    /* There is nothing to compare. To renew the stored response would be to guess: who asks with
+     * HEAD often enough, as monitors do, would keep it for ever. It stays as fresh or stale as it
+     * is. */
+    HEAD_PROVES_NOTHING,
+};
+enum policy_head policy_judge_head(const struct http_fields *stored, uint64_t body_length,
+                                   const struct http_fields *head);
 
 /* Does a response with this status to this method invalidate what is stored for its URI (4.4)? */
 bool policy_invalidates(enum http_method method, int status);

@@ -314,16 +314,23 @@ static bool agrees(const struct http_fields *stored, const struct http_fields *h
     return !fields_has(head, id) || same_value(stored, head, id);
 }
 
-bool policy_head_confirms(const struct http_fields *stored, uint64_t body_length,
-                          const struct http_fields *head)
+static bool has_other_length(const struct http_field *length, uint64_t body_length)
 {
-    const struct http_field *length = fields_find(head, FIELD_CONTENT_LENGTH);
     uint64_t announced;
 
-    if (length &&
-        (!span_to_u64(length->value, INT64_MAX, &announced) || announced != body_length)) {
-        return false;
+    return length &&
+           (!span_to_u64(length->value, INT64_MAX, &announced) || announced != body_length);
+}
+
+enum policy_head policy_judge_head(const struct http_fields *stored, uint64_t body_length,
+                                   const struct http_fields *head)
+{
+    const struct http_field *length = fields_find(head, FIELD_CONTENT_LENGTH);
+    bool names = has_validator(head);
+
+    if (has_other_length(length, body_length) || !agrees(stored, head, FIELD_ETAG) ||
+        !agrees(stored, head, FIELD_LAST_MODIFIED) || (!names && has_validator(stored))) {
+        return HEAD_DIFFERS;
     }
-    return (has_validator(head) || !has_validator(stored)) && agrees(stored, head, FIELD_ETAG) &&
-           agrees(stored, head, FIELD_LAST_MODIFIED);
+    return names || length ? HEAD_CONFIRMS : HEAD_PROVES_NOTHING;
 }

@@ -120,8 +120,13 @@ bool fetch_head_renews(struct fetch *fetch, const struct http_head *response)
     if (response->status != 200 || stale->status != 200 || stale->body_len < 0) {
         return false;
     }
-    if (!policy_head_confirms(&stale->fields, (uint64_t)stale->body_len, &response->fields)) {
+    switch (policy_judge_head(&stale->fields, (uint64_t)stale->body_len, &response->fields)) {
+    case HEAD_CONFIRMS:
+        break;
+    case HEAD_DIFFERS:
         distrust(fetch, stale);
+        return false;
+    case HEAD_PROVES_NOTHING:
         return false;
     }
     struct object *object = renewed(fetch, stale, response, &why);

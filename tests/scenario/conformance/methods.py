@@ -1,5 +1,5 @@
 """Methods."""
-from harness import Cases, hit, miss, valid
+from harness import Cases, gone, hit, miss, valid
 
 cases = Cases()
 LONG = "Cache-Control: max-age=3600"
@@ -53,6 +53,18 @@ cases("head-200-other-length", miss(LONG, TAG, body=BODY),
 cases("head-200-other-date", miss(LONG, "Last-Modified: @-50", body=BODY),
       miss(LONG, "Last-Modified: @-20", body=BODY, method="HEAD", ask=("Cache-Control: no-cache",)),
       miss())
+STALE = "Cache-Control: max-age=1, stale-if-error=60"
+cases("head-200-same-length", miss(STALE, "Age: 1", body=BODY),
+      miss(LONG, "Test: 2", body=BODY, method="HEAD"), hit("Test: 2", text=BODY, relay=False))
+# Without a validator and a length there is nothing to compare: monitors would renew it for ever.
+cases("head-200-proves-nothing", miss(STALE, "Age: 1", framing="chunked"),
+      miss(LONG, method="HEAD", framing="chunked"), miss(LONG, framing="chunked"))
+cases("head-200-proves-nothing-of-what-is-fresh", miss(LONG, "Test: 1", framing="chunked"),
+      miss(LONG, "Test: 2", method="HEAD", ask=("Cache-Control: no-cache",), framing="chunked"),
+      hit("Test: 1", text=1, relay=False))
+cases("head-200-proves-nothing-against-it", miss(STALE, "Age: 1", framing="chunked"),
+      miss(LONG, method="HEAD", framing="chunked"),
+      gone(text=1, relay=False))
 cases("head-404-changes-nothing", miss(LONG, body=BODY),
       miss(LONG, says=404, method="HEAD", ask=("Cache-Control: no-cache",)), hit(text=1))
 cases("head-no-store-changes-nothing", miss(LONG, TAG, "Test: 1", body=BODY),
