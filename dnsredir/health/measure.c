@@ -41,7 +41,7 @@ struct measure {
     uint16_t slot_of[REPLICAS_MAX];
     struct measured *map;
     bool dirty, busy, stopping;
-    uint64_t made;  /* when the last map was made, in ms */
+    uint64_t made;  /* when the last map was made, in ms; 0: none with these settings */
     uint64_t rests; /* until when none is made, ms */
     uv_timer_t timer;
     uint64_t lines, maps, map_ms;
@@ -195,10 +195,10 @@ static void job_done(uv_work_t *work, int status)
     bool current = job->settings == m->settings && m->estimates && !m->stopping;
 
     m->busy = false;
-    m->made = uv_now(m->loop);
-    m->rests = m->made + REST * job->ms;
     job->result->holders = 1;
     if (current) {
+        m->made = uv_now(m->loop);
+        m->rests = m->made + REST * job->ms;
         measure_leave(&m->map);
         m->map = job->result;
         m->maps++;
@@ -243,16 +243,19 @@ static void on_time(uv_timer_t *timer)
     job_begin(container_of(timer, struct measure, timer));
 }
 
-/* Plans the next map: seldom while nothing changes. A planned map is only ever moved to an earlier
- * time, by a change. */
+/* Plans the next map: the first one at once, as distance answers until then; later ones seldom
+ * while nothing changes. A planned map is only ever moved to an earlier time, by a change. */
 static void plan(struct measure *m)
 {
     uint64_t now = uv_now(m->loop);
     uint64_t pause = m->dirty ? m->settings->measured.interval / 2 : LOOK_AGAIN_MS;
-    uint64_t due = max_u64(max_u64(m->made + pause, m->rests), now + GATHER_MS);
+    uint64_t due = now + GATHER_MS;
 
     if (!m->estimates || m->busy || m->stopping) {
         return;
+    }
+    if (m->made) {
+        due = max_u64(due, max_u64(m->made + pause, m->rests));
     }
     if (!uv_is_active((uv_handle_t *)&m->timer) || now + uv_timer_get_due_in(&m->timer) > due) {
         uv_timer_start(&m->timer, on_time, due - now, 0);
