@@ -76,8 +76,8 @@ static uint64_t ms_ago(const struct worker *worker, uint64_t ms)
  * body without a length is never known to be late, and others only after `timeouts.client-body`),
  * or that reads next to nothing of its response. If there is none either (a crowd that connects by
  * hundreds per second fills the table before anybody has waited for a second), waiting for a
- * quarter of a second is enough. A client that has just connected, or has just been answered, may
- * be sending a request, and stays.
+ * quarter of a second is enough, for which newcomers wait (listener.c). A client that has just
+ * connected, or has just been answered, may be sending a request, and stays.
  *
  * Only a few clients are examined, so that this is quick when many are busy.
  */

@@ -14,13 +14,20 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096 };
+enum {
+    BACKLOG = 4096,
+    PATIENCE_MS = 1000, /* so long the first who finds no place may wait for one */
+};
 
 struct listener {
     uv_tcp_t handle;
     struct worker *worker;
     char *address;           /* as written in the configuration */
     struct tls_context *tls; /* current context; NULL: no TLS */
+    struct transport *guest; /* for who has come, and is not accepted so far; NULL: nobody */
+    struct timeout retry;    /* set while a guest waits */
+    uint64_t short_since;    /* when one began to wait, in loop milliseconds; 0: the last one that
+                                came found a place at once */
 };
 
 /* ---- accepting ---- */
@@ -28,50 +35,101 @@ struct listener {
 /* Is there room for one more client, maybe after closing an idle one? */
 static bool has_room(struct worker *worker)
 {
-    uint64_t limit = worker->settings->limits.connections;
-    bool many = worker->client_count >= limit;
+    bool many = worker->client_count >= worker->settings->limits.connections;
 
-    if ((!many && !files_run_short()) || clients_evict_waiting(worker) ||
-        (!many && upstreams_shed(worker->upstreams))) {
-        return true;
-    }
-    if (many) {
-        log_warn("too_many_clients", "limit=%" PRIu64, limit);
-    } else {
-        log_warn("no_descriptors_for_clients", "clients=%zu", worker->client_count);
-    }
-    return false;
+    return (!many && !files_run_short()) || clients_evict_waiting(worker) ||
+           (!many && upstreams_shed(worker->upstreams));
 }
 
 /* The same for memory, maybe after closing clients that hold some. */
 static bool has_memory(struct worker *worker)
 {
-    if (!memory_is_scarce() || clients_yield_memory(worker) || upstreams_shed(worker->upstreams) ||
-        !memory_is_swamped()) {
-        return true;
+    return !memory_is_scarce() || clients_yield_memory(worker) ||
+           upstreams_shed(worker->upstreams) || !memory_is_swamped();
+}
+
+/* NULL: the connection is gone. */
+static struct transport *accept_guest(struct listener *listener)
+{
+    struct transport *guest = listener->guest;
+
+    listener->guest = NULL;
+    if (uv_accept((uv_stream_t *)&listener->handle, transport_uv(guest)) != 0) {
+        transport_close(&guest, false);
     }
-    log_warn("no_memory_for_clients", "limit=%zu used=%zu", memory_limit(), memory_used());
-    return false;
+    return guest;
+}
+
+static void let_in(struct listener *listener)
+{
+    struct transport *guest = accept_guest(listener);
+
+    if (guest) {
+        client_start(listener->worker, guest, listener->tls);
+    }
+}
+
+static void warn_refused(const struct worker *worker)
+{
+    uint64_t limit = worker->settings->limits.connections;
+
+    if (memory_is_swamped()) {
+        log_warn("no_memory_for_clients", "limit=%zu used=%zu", memory_limit(), memory_used());
+    } else if (worker->client_count >= limit) {
+        log_warn("too_many_clients", "limit=%" PRIu64, limit);
+    } else {
+        log_warn("no_descriptors_for_clients", "clients=%zu", worker->client_count);
+    }
+}
+
+static void refuse(struct listener *listener)
+{
+    struct transport *guest = accept_guest(listener);
+
+    warn_refused(listener->worker);
+    metric_add(&listener->worker->counters.clients_refused, 1);
+    transport_close(&guest, true);
+}
+
+/*
+ * Where nobody can be closed for a guest, this may change soon: a crowd that has just connected has
+ * not shown yet that it sends nothing. So the guest waits, and libuv accepts nobody else meanwhile.
+ * But the queue would only grow if places became free more slowly than clients come: after
+ * PATIENCE_MS, and until one finds a place at once, who finds none is refused.
+ */
+static void meet(struct listener *listener, bool has_waited)
+{
+    struct worker *worker = listener->worker;
+    uint64_t now = loop_now_ms(worker->loop);
+
+    if (has_memory(worker) && has_room(worker)) {
+        listener->short_since = has_waited ? listener->short_since : 0;
+        let_in(listener);
+        return;
+    }
+    listener->short_since = listener->short_since ? listener->short_since : now;
+    if (now - listener->short_since < PATIENCE_MS) {
+        timeout_set(worker->loop, &listener->retry, 1); /* at the next tick */
+    } else {
+        refuse(listener);
+    }
+}
+
+static void on_retry(struct timeout *timeout)
+{
+    meet(container_of(timeout, struct listener, retry), true);
 }
 
 static void on_connection(uv_stream_t *handle, int status)
 {
     struct listener *listener = container_of(handle, struct listener, handle);
-    struct worker *worker = listener->worker;
 
     if (status < 0) {
         log_warn("accept_failed", "err=%s", err_text(status));
         return;
     }
-    struct transport *transport = transport_new_tcp(worker->loop);
-    if (uv_accept(handle, transport_uv(transport)) != 0) {
-        transport_close(&transport, false);
-    } else if (!has_memory(worker) || !has_room(worker)) {
-        metric_add(&worker->counters.clients_refused, 1);
-        transport_close(&transport, true);
-    } else {
-        client_start(worker, transport, listener->tls);
-    }
+    listener->guest = transport_new_tcp(listener->worker->loop);
+    meet(listener, false);
 }
 
 /* A bound socket, or a negative errno. */
@@ -151,6 +209,7 @@ static struct listener *listener_new(struct worker *worker, const struct listeni
     struct listener *listener = xcalloc(1, sizeof(*listener));
 
     listener->worker = worker;
+    timeout_init(&listener->retry, on_retry);
     listener->address = xspandup(span_str(listening->at.text));
     if (listening->is_tls) {
         listener->tls = tls_context_ref(tls_set_listener(worker->settings, listening->at.text));
@@ -198,6 +257,10 @@ void listener_close(struct listener **slot)
 
     *slot = NULL;
     if (listener) {
+        timeout_clear(&listener->retry);
+        if (listener->guest) { /* it came before the end */
+            let_in(listener);
+        }
         uv_close((uv_handle_t *)&listener->handle, on_closed);
     }
 }

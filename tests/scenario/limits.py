@@ -422,33 +422,45 @@ def await_starter(proxy):
           "who looked whether it is there has left")
 
 
-def burst(program, store, origin):
-    """Of more than are allowed that come in one turn, as many are served as are allowed."""
-    proxy = larder.Proxy(program, f"{store}/burst", "--workers", "1", "--set", "limits.connections=8")
+def few_places(program, store, count):
+    proxy = larder.Proxy(program, store, "--workers", "1", "--set", f"limits.connections={count}")
     proxy.start()
     await_starter(proxy)
+    return proxy
+
+
+def burst(program, store, origin):
+    """Of more than are allowed that come in one turn, as many are served as are allowed."""
+    proxy = few_places(program, f"{store}/burst", 8)
+    release.clear()
     with contextlib.ExitStack() as held:
         with stopped(proxy):
             conns = [held.enter_context(raw.connect(proxy.port)) for _ in range(16)]
-            for conn in conns:
-                conn.sendall(request_of(origin, "burst"))
+            for n, conn in enumerate(conns):
+                conn.sendall(request_of(origin, f"held-burst-{n}"))
+        until(lambda: metric(proxy, "clients_refused_total") == 8, "others are refused")
+        release.set()
         served = [status_of(conn, b"") for conn in conns]
-    check(served.count(200) == 8, f"{served}")
+        check(served.count(200) == 8, f"{served}")
     check(proxy.stop(), "it left by itself")
 
 
 def rush(program, store, origin):
-    """A crowd that has filled all places within a second keeps nobody out for the rest of it."""
-    proxy = larder.Proxy(program, f"{store}/rush", "--workers", "1", "--set", "limits.connections=40")
-    proxy.start()
-    await_starter(proxy)
-    with contextlib.ExitStack() as held:
-        for _ in range(40):
-            held.enter_context(raw.connect(proxy.port))
-        until(lambda: metric(proxy, "clients_open") == 40, "all places are taken")
-        time.sleep(0.4)
-        check(come(proxy, origin, "rush", held), "who comes then")
-    check(proxy.stop(), "it left by itself")
+    """A crowd that has filled all places within a moment keeps nobody out: who comes then waits until it
+    shows that nothing follows."""
+    for said in (b"", b"GET / HTTP/1.1\r\nHost: a\r\nA: "):
+        proxy = few_places(program, f"{store}/rush", 40)
+        with contextlib.ExitStack() as held:
+            with stopped(proxy):
+                for _ in range(40):
+                    held.enter_context(raw.connect(proxy.port)).sendall(said)
+                conns = [held.enter_context(raw.connect(proxy.port)) for _ in range(8)]
+                for conn in conns:
+                    conn.sendall(request_of(origin, "rush"))
+            served = [status_of(conn, b"") for conn in conns]
+            check(set(served) == {200}, f"who comes behind a crowd that says {said}: {served}")
+            check(metric(proxy, "clients_refused_total") == 0, "nobody is refused")
+        check(proxy.stop(), "it left by itself")
 
 
 def busy(proxy, origin, held):
