@@ -61,11 +61,13 @@ static void stop_waiting(struct client *client)
     client_end(client);
 }
 
+/* Who has done nothing since then has waited for so long, even if the process could not run for a
+ * while: what has come meanwhile may still have to be read. */
 static uint64_t ms_ago(const struct worker *worker, uint64_t ms)
 {
-    uint64_t now = loop_now_ms(worker->loop);
+    uint64_t read = loop_read_ms(worker->loop);
 
-    return now > ms ? now - ms : 0;
+    return read > ms ? read - ms : 0;
 }
 
 /*

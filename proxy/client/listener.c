@@ -26,7 +26,7 @@ struct listener {
     struct tls_context *tls; /* current context; NULL: no TLS */
     struct transport *guest; /* for who has come, and is not accepted so far; NULL: nobody */
     struct timeout retry;    /* set while a guest waits */
-    uint64_t short_since;    /* when one began to wait, in loop milliseconds; 0: the last one that
+    uint64_t short_since;    /* when one began to wait, by loop_read_ms(); 0: the last one that
                                 came found a place at once */
 };
 
@@ -93,14 +93,15 @@ static void refuse(struct listener *listener)
 
 /*
  * Where nobody can be closed for a guest, this may change soon: a crowd that has just connected has
- * not shown yet that it sends nothing. So the guest waits, and libuv accepts nobody else meanwhile.
- * But the queue would only grow if places became free more slowly than clients come: after
- * PATIENCE_MS, and until one finds a place at once, who finds none is refused.
+ * not shown yet that it sends nothing, and what has come while the process could not run is still
+ * to be read. So the guest waits, and libuv accepts nobody else meanwhile. But the queue would only
+ * grow if places became free more slowly than clients come: after PATIENCE_MS, and until one finds
+ * a place at once, who finds none is refused.
  */
 static void meet(struct listener *listener, bool has_waited)
 {
     struct worker *worker = listener->worker;
-    uint64_t now = loop_now_ms(worker->loop);
+    uint64_t now = loop_read_ms(worker->loop);
 
     if (has_memory(worker) && has_room(worker)) {
         listener->short_since = has_waited ? listener->short_since : 0;

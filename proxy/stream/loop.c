@@ -33,7 +33,9 @@ struct loop {
     _Atomic(struct letter *) inbox; /* newest first */
     struct list due;                /* timeouts of 0 ms */
     struct list wheel[WHEEL_SLOTS];
-    uint64_t tick; /* the last one processed */
+    uint64_t tick;      /* the last one processed */
+    uint64_t polled_ms; /* what had come by then is reported by the poll of this turn */
+    uint64_t read_ms;   /* the same for the last poll whose handlers have been called */
 
     uint64_t held_us; /* what loop_now_us() says; 0: the clock is read */
     uint64_t turns;
@@ -202,6 +204,7 @@ static void on_prepare(uv_prepare_t *handle)
     struct loop *loop = container_of(handle, struct loop, prepare);
 
     loop->turns++;
+    loop->polled_ms = loop_now_ms(loop);
     do_deferred(loop);
     if (has_deferred(loop)) {
         uv_idle_start(&loop->awake, on_awake);
@@ -212,7 +215,10 @@ static void on_prepare(uv_prepare_t *handle)
 
 static void on_check(uv_check_t *handle)
 {
-    do_deferred(container_of(handle, struct loop, check));
+    struct loop *loop = container_of(handle, struct loop, check);
+
+    loop->read_ms = loop->polled_ms;
+    do_deferred(loop);
 }
 
 void loop_run(struct loop *loop)
@@ -288,7 +294,8 @@ int loop_new(struct loop **out)
     for (size_t i = 0; i < WHEEL_SLOTS; i++) {
         list_init(&loop->wheel[i]);
     }
-    loop->tick = loop_now_ms(loop) / TICK_MS;
+    loop->read_ms = loop_now_ms(loop);
+    loop->tick = loop->read_ms / TICK_MS;
     pages_init(&loop->pages);
     arena_init(&loop->arena, loop->arena_first, sizeof(loop->arena_first));
     *out = loop;
@@ -398,6 +405,11 @@ struct pages *loop_pages(struct loop *loop)
 uint64_t loop_now_ms(const struct loop *loop)
 {
     return uv_now(&loop->uv);
+}
+
+uint64_t loop_read_ms(const struct loop *loop)
+{
+    return loop->read_ms;
 }
 
 uint64_t loop_now_us(const struct loop *loop)

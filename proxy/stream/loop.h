@@ -88,7 +88,10 @@ struct pages *loop_pages(struct loop *loop);
 
 /* The clock is read once per loop turn. */
 uint64_t loop_now_ms(const struct loop *loop); /* monotonic */
-int64_t loop_wall(struct loop *loop);          /* seconds since 1970 */
+/* The same clock, but for what peers have not done: what had come by then was read. By
+ * loop_now_ms() they seem to have been silent, too, while this process could not run. */
+uint64_t loop_read_ms(const struct loop *loop);
+int64_t loop_wall(struct loop *loop); /* seconds since 1970 */
 int64_t loop_wall_ms(struct loop *loop);
 /* The clock in microseconds, monotonic: read anew each time, but for what happens between
  * loop_clock_hold() and loop_clock_go() at the same time: it came by one read, or left by one

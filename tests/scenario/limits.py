@@ -463,6 +463,23 @@ def rush(program, store, origin):
         check(proxy.stop(), "it left by itself")
 
 
+def unread(program, store, origin):
+    """What has come while the proxy could not run is read before its sender may give way."""
+    proxy = few_places(program, f"{store}/unread", 8)
+    with contextlib.ExitStack() as held:
+        conns = [held.enter_context(raw.connect(proxy.port)) for _ in range(8)]
+        until(lambda: metric(proxy, "clients_open") == 8, "all places are taken")
+        with stopped(proxy):
+            newcomers = [held.enter_context(raw.connect(proxy.port)) for _ in range(4)]  # it hears of them first
+            for conn in conns:
+                conn.sendall(request_of(origin, "unread"))
+            time.sleep(WAITED)
+        served = [status_of(conn, b"") for conn in conns]
+        check(set(served) == {200}, f"who has sent a request is answered: {served}")
+        del newcomers
+    check(proxy.stop(), "it left by itself")
+
+
 def busy(proxy, origin, held):
     """Who has a request under way is not closed for another."""
     conns = []
@@ -607,6 +624,7 @@ def main():
         gone_before_accept(proxy, pathlib.Path(store) / "log")
         rush(program, store, origin)
         burst(program, store, origin)
+        unread(program, store, origin)
         creeping(program, store, origin)
         reading_nothing(program, store, origin)
         scarce(program, store, certificates, origin)

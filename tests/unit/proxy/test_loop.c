@@ -243,6 +243,21 @@ Test(loop, what_comes_at_once_has_one_time)
     cr_expect_geq(loop_now_us(loop), held + 2000);
 }
 
+Test(loop, a_pause_of_the_process_is_no_silence_of_its_peers)
+{
+    loop_turn(loop);
+    uint64_t read = loop_read_ms(loop);
+    struct timespec pause = {.tv_nsec = 2000000};
+
+    nanosleep(&pause, NULL);
+    uv_update_time(loop_uv(loop));
+    uint64_t now = loop_now_ms(loop);
+    cr_expect_lt(read, now);
+    cr_expect_eq(loop_read_ms(loop), read);
+    loop_turn(loop);
+    cr_expect_geq(loop_read_ms(loop), now);
+}
+
 Test(loop, rfc9110_5_6_7_date_is_the_wall_clock)
 {
     struct span date = loop_date(loop);
