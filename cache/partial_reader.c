@@ -13,26 +13,47 @@ void partial_join(struct partial *partial, struct partial_reader *reader, struct
     partial_unlock(partial);
 }
 
+/* Under the lock. */
+static bool is_wanted(const struct partial *partial, const struct piece *piece)
+{
+    list_each(link, &partial->readers)
+    {
+        const struct partial_reader *reader = list_entry(link, struct partial_reader, link);
+        if (reader->wants.from < piece->range.to && reader->wants.to > piece->range.from) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Tells who brings pieces that nobody wants any more. A piece may have paused for its first reader,
+ * and nothing else would end that. */
+static void note_unwanted(struct partial *partial, struct piece_range range)
+{
+    size_t i = partial_piece_after(partial, range.from);
+
+    for (; i < partial->count && partial->pieces[i]->range.from < range.to; i++) {
+        const struct piece *piece = partial->pieces[i];
+        if (piece->state == PIECE_ARRIVING && !is_wanted(partial, piece)) {
+            spool_note_unread(piece->object->spool);
+        }
+    }
+}
+
 void partial_leave(struct partial *partial, struct partial_reader *reader)
 {
     partial_lock(partial);
     list_remove(&reader->waiting);
     list_remove(&reader->link);
+    note_unwanted(partial, reader->wants);
     partial_unlock(partial);
     cold_fini(&reader->cold);
 }
 
 bool partial_is_wanted(struct partial *partial, const struct piece *piece)
 {
-    bool wanted = false;
-
     partial_lock(partial);
-    list_each(link, &partial->readers)
-    {
-        const struct partial_reader *reader = list_entry(link, struct partial_reader, link);
-        wanted = wanted ||
-                 (reader->wants.from < piece->range.to && reader->wants.to > piece->range.from);
-    }
+    bool wanted = is_wanted(partial, piece);
     partial_unlock(partial);
     return wanted;
 }

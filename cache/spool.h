@@ -39,8 +39,8 @@ struct spool_options {
     bool room_certain;
     /* Memory is allocated only for what has arrived, whatever length was announced. */
     bool length_untrusted;
-    struct waker writer; /* called when there is room again, when the last reader has left, or when
-                            storing failed */
+    struct waker writer; /* called when there is room again, when the last reader has left or none
+                            will come any more, or when storing failed */
 };
 
 struct spool *spool_new(const struct spool_options *options);
@@ -109,6 +109,9 @@ bool spool_is_kept(const struct spool *spool);
 bool spool_whole(const struct spool *spool, struct span *body);
 /* Prefetches what spool_whole() will read (base/prefetch.h). */
 void spool_prefetch(const struct spool *spool);
+
+/* Somebody who was going to read it will not. Without readers, the writer is woken. */
+void spool_note_unread(struct spool *spool);
 
 /* Bytes that have arrived. */
 uint64_t spool_length(struct spool *spool);

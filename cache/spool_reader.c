@@ -20,6 +20,21 @@ static void release_lent(struct spool_reader *reader)
     reader->lent = SPAN_EMPTY;
 }
 
+/* Under the lock. */
+static void tell_unread(struct spool *spool)
+{
+    if (spool->reader_count == 0 && !spool->ended) {
+        spool_wake(&spool->writer); /* without readers the writer may give up the fetch */
+    }
+}
+
+void spool_note_unread(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    tell_unread(spool);
+    pthread_mutex_unlock(&spool->lock);
+}
+
 void spool_reader_fini(struct spool_reader *reader)
 {
     struct spool *spool = reader->spool;
@@ -34,9 +49,7 @@ void spool_reader_fini(struct spool_reader *reader)
     spool->reader_count--;
     spool_reader_went(spool, reader);
     spool_let_go(spool);
-    if (spool->reader_count == 0 && !spool->ended) {
-        spool_wake(&spool->writer); /* without readers the writer may give up the fetch */
-    }
+    tell_unread(spool);
     pthread_mutex_unlock(&spool->lock);
     spool_unref(&reader->spool);
 }

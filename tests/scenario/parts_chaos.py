@@ -239,7 +239,8 @@ def idle(proxy):
     end = time.monotonic() + 60
     while True:
         now = status(proxy)
-        left = {"flights": now["memory"]["flights"], "connections": now["connections"]["open"],
+        left = {"flights": now["memory"]["flights"], "claims": now["claims"],
+                "fetches": now["requests"]["fetches"], "connections": now["connections"]["open"],
                 "dirty": (now["store"] or {}).get("dirty", 0)}
         if not any(left.values()) or time.monotonic() > end:
             break

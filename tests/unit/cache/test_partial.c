@@ -46,20 +46,28 @@ static void append(struct spool *spool, uint64_t from, uint64_t to)
     }
 }
 
-/* Begins to arrive, `length` bytes of it, at 1000 ms. */
-static struct spool *begin(struct partial *parts, struct piece *piece, uint64_t length)
+/* Begins to arrive in `spool`, `length` bytes of it, at 1000 ms. */
+static void begin_in(struct spool *spool, struct partial *parts, struct piece *piece,
+                     uint64_t length)
 {
     static const struct http_fields none = {0};
     static const struct freshness freshness = {0};
     struct http_head head = {.status = 206, .framing = BODY_LENGTH, .content_length = -1};
     struct piece_range range = partial_range(parts, piece);
-    struct spool *spool = spool_new(&(struct spool_options){.expected = -1, .limit = 4 * MIB});
     struct object *object = object_new(&key, &head, &none, &freshness, spool);
 
-    spool_keep(spool, MIB);
     partial_arrives(parts, piece, object, 1000);
     append(spool, range.from, range.from + length);
     object_unref(&object);
+}
+
+/* The same, to be kept in memory. */
+static struct spool *begin(struct partial *parts, struct piece *piece, uint64_t length)
+{
+    struct spool *spool = spool_new(&(struct spool_options){.expected = -1, .limit = 4 * MIB});
+
+    spool_keep(spool, MIB);
+    begin_in(spool, parts, piece, length);
     return spool;
 }
 
@@ -480,6 +488,33 @@ Test(partial, who_waits_where_a_piece_was_cut_goes_on_when_it_has_come_so_far)
     object_unref(&object);
     spool_end(spool, ERR_CLOSED);
     overlap_end(&o);
+}
+
+/* Who asked for two pieces leaves before the second one: that one has paused for its first reader.
+ */
+Test(partial, who_brings_a_piece_is_told_when_nobody_is_left_who_would_read_it)
+{
+    struct partial *parts = parts_of(1000, true);
+    struct object *object = object_of(parts);
+    struct object_reader first, second;
+    struct span bytes;
+
+    fill(parts, 0, 100);
+    struct piece *piece = partial_claim(parts, 100, 1000, CLAIM_AHEAD, 1000);
+    struct spool *spool = spool_new(
+        &(struct spool_options){.expected = -1, .limit = 1, .writer = {count_wake, NULL}});
+    begin_in(spool, parts, piece, 50);
+    cr_expect(spool_is_paused(spool));
+    cr_assert_eq(object_reader_init(&first, object, 0, 200, (struct waker){0}), 0);
+    cr_assert_eq(object_reader_init(&second, object, 50, 200, (struct waker){0}), 0);
+    cr_expect_eq(source_peek(&first.source, &bytes), 0);
+    object_reader_fini(&first);
+    cr_expect_eq(wakes, 0, "the other one will come");
+    object_reader_fini(&second);
+    cr_expect_eq(wakes, 1);
+    spool_end(spool, ERR_CLOSED);
+    piece_unref(&piece);
+    object_unref(&object);
 }
 
 Test(partial, what_breaks_off_far_before_a_byte_leaves_a_hole_there)
