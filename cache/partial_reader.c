@@ -27,7 +27,8 @@ static bool is_wanted(const struct partial *partial, const struct piece *piece)
 }
 
 /* Tells who brings pieces that nobody wants any more. A piece may have paused for its first reader,
- * and nothing else would end that. */
+ * and nothing else would end that. A reader may also have passed one by, with a piece that was
+ * forgotten while it was read. */
 static void note_unwanted(struct partial *partial, struct piece_range range)
 {
     size_t i = partial_piece_after(partial, range.from);
@@ -69,8 +70,10 @@ static enum partial_look look(struct partial *partial, struct partial_reader *re
                               uint64_t offset, struct partial_view *view)
 {
     struct piece *piece = partial_at(partial, offset);
+    uint64_t before = reader->wants.from;
 
     reader->wants.from = offset;
+    note_unwanted(partial, (struct piece_range){before, offset});
     if (piece == NULL && !partial_takes_pieces(partial)) {
         return PARTIAL_DEAD;
     }

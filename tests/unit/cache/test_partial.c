@@ -71,6 +71,17 @@ static struct spool *begin(struct partial *parts, struct piece *piece, uint64_t 
     return spool;
 }
 
+/* Begins to arrive, and pauses for its first reader; its writer is counted in `wakes` then. */
+static struct spool *paused(struct partial *parts, struct piece *piece)
+{
+    struct spool *spool = spool_new(
+        &(struct spool_options){.expected = -1, .limit = 1, .writer = {count_wake, NULL}});
+
+    begin_in(spool, parts, piece, 50);
+    cr_expect(spool_is_paused(spool));
+    return spool;
+}
+
 /* Arrives, `length` bytes of it, and is held in memory. */
 static void bring(struct partial *parts, struct piece *piece, uint64_t length)
 {
@@ -501,10 +512,7 @@ Test(partial, who_brings_a_piece_is_told_when_nobody_is_left_who_would_read_it)
 
     fill(parts, 0, 100);
     struct piece *piece = partial_claim(parts, 100, 1000, CLAIM_AHEAD, 1000);
-    struct spool *spool = spool_new(
-        &(struct spool_options){.expected = -1, .limit = 1, .writer = {count_wake, NULL}});
-    begin_in(spool, parts, piece, 50);
-    cr_expect(spool_is_paused(spool));
+    struct spool *spool = paused(parts, piece);
     cr_assert_eq(object_reader_init(&first, object, 0, 200, (struct waker){0}), 0);
     cr_assert_eq(object_reader_init(&second, object, 50, 200, (struct waker){0}), 0);
     cr_expect_eq(source_peek(&first.source, &bytes), 0);
@@ -514,6 +522,34 @@ Test(partial, who_brings_a_piece_is_told_when_nobody_is_left_who_would_read_it)
     cr_expect_eq(wakes, 1);
     spool_end(spool, ERR_CLOSED);
     piece_unref(&piece);
+    object_unref(&object);
+}
+
+/* The reader has the bytes from a piece that others take for a hole by then. */
+Test(partial, who_brings_a_piece_is_told_when_its_last_reader_passes_it_by)
+{
+    struct partial *parts = parts_of(1000, true);
+    struct object *object = object_of(parts);
+    struct object_reader reader;
+    struct span bytes;
+    uint64_t offset = 0;
+
+    struct piece *first = partial_claim(parts, 0, 100, CLAIM_HERE, 1000);
+    bring(parts, first, 100);
+    cr_assert_eq(object_reader_init(&reader, object, 0, 200, (struct waker){0}), 0);
+    cr_expect_eq(source_peek(&reader.source, &bytes), 0);
+    partial_forget(parts, first);
+    struct piece *again = partial_claim(parts, 0, 100, CLAIM_HERE, 1000);
+    struct piece *next = partial_claim(parts, 100, 200, CLAIM_HERE, 1000);
+    struct spool *spool = paused(parts, again);
+    cr_expect_eq(drink(&reader, &offset), ERR_AGAIN);
+    cr_expect_eq(offset, 100);
+    cr_expect_eq(wakes, 1);
+    object_reader_fini(&reader);
+    spool_end(spool, ERR_CLOSED);
+    piece_unref(&first);
+    piece_unref(&again);
+    piece_unref(&next);
     object_unref(&object);
 }
 
