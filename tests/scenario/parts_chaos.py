@@ -23,6 +23,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import larder  # noqa: E402
 import ranges  # noqa: E402
 import raw  # noqa: E402
+import stuck  # noqa: E402
 from pieces import Content, Origin, Resource  # noqa: E402
 
 PATIENCE = 90
@@ -30,6 +31,7 @@ ENOUGH = 60  # responses with parts between two deaths of the proxy, however lon
 LONGEST = 90  # seconds for that
 SIZES = (300_000, 5_000_000, 9_000_000)
 KILLS = 2
+TOLD = 3  # of so many requests that wait in vain all is told
 BITE = 1 << 16
 BROKEN = (http.client.HTTPException, OSError)
 
@@ -122,18 +124,29 @@ class Client:
     def __init__(self, chaos, seed):
         self.chaos, self.rng = chaos, random.Random(seed)
         self.connection = None
+        self.asked = {}  # the request under way, and what has come of its response
 
     def leave(self):
         if self.connection:
             self.connection.close()
         self.connection = None
 
+    def break_off(self):
+        """Leaves so that the proxy notices: without a reset, somebody might still be reading."""
+        if self.connection and self.connection.sock:
+            raw.reset(self.connection.sock)
+        self.leave()
+
     def ask(self, method, path, fields):
         if self.connection is None:
             self.connection = http.client.HTTPConnection("127.0.0.1", self.chaos.proxy.port,
                                                          timeout=PATIENCE)
+        self.asked = {"method": method, "path": path, "fields": fields, "bytes": 0,
+                      "since": time.monotonic()}
         self.connection.request(method, self.chaos.origin.base + path, headers=fields)
-        return self.connection.getresponse()
+        response = self.connection.getresponse()
+        self.asked.update(status=response.status, response=dict(response.headers))
+        return response
 
     def read(self, response, upto):
         """(bytes, whether that was all)"""
@@ -146,6 +159,7 @@ class Client:
                 announced = response.headers.get("Content-Length")
                 return bytes(body), announced is None or int(announced) == len(body)
             body += bite
+            self.asked.update(bytes=len(body), last=time.monotonic())
         return bytes(body), False
 
     def turn(self):
@@ -172,6 +186,9 @@ class Client:
         while not self.chaos.over.is_set():
             try:
                 self.turn()
+            except TimeoutError:
+                self.chaos.waited_in_vain(self)
+                self.break_off()
             except BROKEN as error:
                 self.chaos.broke(error)
                 self.leave()
@@ -185,17 +202,35 @@ class Chaos:
         self.proxy, self.origin = proxy, origin
         self.paths = list(origin.resources.items())
         self.lock = threading.Lock()
+        self.telling = threading.Lock()
         self.over = threading.Event()
         self.counts = {}
 
     def count(self, what):
+        """Returns how often that was."""
         with self.lock:
             self.counts[what] = self.counts.get(what, 0) + 1
+            return self.counts[what]
 
     def broke(self, error):
         self.count(type(error).__name__)
         if isinstance(error, ConnectionRefusedError):
             time.sleep(0.02)
+
+    def waited_in_vain(self, client):
+        """Tells what explains it: the request, what the origin was asked for, and the proxy's view.
+        One at a time, so that they can be read."""
+        if self.count("waited in vain") > TOLD:
+            return
+        asked, now = client.asked, time.monotonic()
+        resource = self.origin.resources[asked["path"]]
+        ago = {name: round(now - asked.pop(name), 1) for name in ("since", "last") if name in asked}
+        with self.telling:
+            check(False, f"somebody waited in vain: {asked}, seconds ago: {ago}")
+            print(f"  origin: asked {resource.requests} times, {len(resource.log)} answered, "
+                  f"version {resource.current}, last (Range, status, bytes): {resource.log[-12:]}")
+            stuck.tell(self.proxy, self.origin, self.origin.base + asked["path"], ago["since"],
+                       client.break_off)
 
     def change(self, rng):
         """New versions, without telling."""
@@ -272,7 +307,6 @@ def main():
         chaos = Chaos(proxy, origin)
         chaos.run(options.seconds, options.clients, rng)
         print(chaos.counts, flush=True)
-        check("TimeoutError" not in chaos.counts, "somebody waited in vain")
         left, memory = idle(proxy)
         print(left, memory, flush=True)
         check(not any(left.values()), f"left under way: {left}")
