@@ -96,7 +96,7 @@ static int fill(struct disk *disk, struct list *ops)
         err = apply_all(disk, ops);
     }
     if (!err) {
-        err = uses_save(disk, false);
+        err = uses_save(disk);
     }
     return err;
 }
@@ -306,7 +306,7 @@ void batch_close(struct disk *disk)
     if (!disk->checked || index_begin(disk->index) != 0) {
         return; /* nothing was written since the store was opened */
     }
-    if (uses_save(disk, true) == 0) {
+    if (uses_save_all(disk) == 0) {
         index_commit(disk->index);
     }
     index_abort(disk->index);

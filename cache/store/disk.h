@@ -30,6 +30,13 @@ struct eviction {
     unsigned reserve; /* how many more victims may need room for what is kept of them */
 };
 
+/* How far the use counters were saved (uses.h). */
+struct disk_uses {
+    uint64_t began_ms;                /* when this round began */
+    uint64_t slots_left, blocks_left; /* of this round: to examine, to write at most */
+    uint32_t slot, block;             /* the next ones */
+};
+
 struct disk {
     struct segments segments;
     struct index *_Atomic index;
@@ -52,8 +59,7 @@ struct disk {
     unsigned unreadable; /* errors of evictions that were not counted so far */
     struct spares spares;
     struct list puts; /* in progress, with chunks in segments */
-    uint64_t uses_saved_ms;
-    uint32_t uses_next; /* next slot to save */
+    struct disk_uses uses;
     struct disk_counters counters;
 };
 

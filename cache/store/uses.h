@@ -10,8 +10,14 @@
 /* Loads what earlier runs have counted in this segment; once. */
 void uses_load(struct disk *disk, struct segment *segment);
 
-/* Saves the counters of some segments, in turn, if a minute has passed since the last time; with
- * `all` those of all. In the open index transaction. */
-int uses_save(struct disk *disk, bool all);
+/* Most blocks (ledger.h) written by one commit: LMDB keeps the memory of the single pages of its
+ * largest one, which must not grow with the number of objects. */
+#define USES_AT_ONCE 64
+
+/* Saves counters of some segments, in turn: once a minute a round begins, and each call continues
+ * it. In the open index transaction. */
+int uses_save(struct disk *disk);
+/* Saves those of all segments, at the end. In the open index transaction. */
+int uses_save_all(struct disk *disk);
 
 #endif
