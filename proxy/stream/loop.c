@@ -100,7 +100,8 @@ static bool deliver_letters(struct loop *loop)
 
     while (letter) {
         struct letter *next = letter->next;
-        atomic_store_explicit(&letter->pending, 0, memory_order_release);
+        /* an exchange, so that the call sees what was noted before a post that found it pending */
+        atomic_exchange_explicit(&letter->pending, 0, memory_order_acq_rel);
         letter->call(letter);
         letter = next;
     }
