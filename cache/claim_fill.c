@@ -267,8 +267,11 @@ enum reason cache_end_piece(struct cache *cache, struct flight *flight, struct c
                             struct object *object, int err)
 {
     uint64_t length = spool_length(object->spool);
-    enum reason why = why_not_kept(cache, claim, object, length, err);
 
+    if (cache_piece_room(claim, length) == 0) {
+        err = 0; /* all of it has come, or what is missing comes with the next piece */
+    }
+    enum reason why = why_not_kept(cache, claim, object, length, err);
     if (err == 0 && is_whole(claim, object, length) && !is_renewed(cache, claim)) {
         partial_held(object_parts(claim->base), claim->piece, length);
         why = cache_commit(cache, flight, object);

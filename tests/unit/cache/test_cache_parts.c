@@ -196,6 +196,58 @@ Test(cache_parts, what_is_renewed_while_it_arrives_is_kept)
     free(bytes);
 }
 
+/* The rest of a slow response comes by a second connection; then the first one breaks off, exactly
+ * where the second one has begun. */
+Test(cache_parts, what_has_come_as_far_as_the_next_piece_has_not_broken_off)
+{
+    enum { LEN = 3000000, CUT = 2900000, SLOW_MS = 10000 };
+    static const char *const in_ranges[] = {"Cache-Control: max-age=60", "ETag: \"1\"",
+                                            "Accept-Ranges: bytes", NULL};
+    char *bytes = xcalloc(1, CUT);
+    struct object_reader reader;
+    struct claim first, second;
+    struct cache_kit kit;
+    struct asked try;
+    struct span got;
+    enum reason why;
+
+    cache_kit_open(&kit, true);
+    ask(&kit, "http://a/x", NULL, &try);
+    struct waker nobody = {cache_kit_wake, &kit};
+    struct object *object = answer(&kit, &try, in_ranges, LEN);
+    struct flight *flight = try.lookup.member.flight;
+    first = (struct claim){0};
+    cr_assert(cache_admit_as_parts(kit.cache, flight, object, &first));
+    flight_publish(flight, first.base);
+    spool_append(object->spool, span_of(bytes, 1000));
+    cr_assert_eq(object_reader_init(&reader, first.base, CUT - 10, LEN, nobody), 0);
+    cr_assert_eq(source_peek(&reader.source, &got), ERR_AGAIN);
+    cr_assert(cache_claim(kit.cache,
+                          &(struct claim_order){.lookup = &try.lookup,
+                                                .base = first.base,
+                                                .from = CUT,
+                                                .to = LEN,
+                                                .where = CLAIM_HERE,
+                                                .now_ms = SLOW_MS},
+                          &second));
+    struct object *rest = cache_admit_piece(kit.cache, &second, LEN, nobody, &why);
+    cr_assert_not_null(rest);
+    spool_append(object->spool, span_of(bytes, CUT - 1000));
+    cache_end_piece(kit.cache, flight, &first, object, ERR_TRUNCATED);
+    cr_assert_eq(source_peek(&reader.source, &got), 0);
+    cr_assert_eq(got.len, 10);
+    source_advance(&reader.source, 10);
+    cr_expect_eq(source_peek(&reader.source, &got), ERR_AGAIN, "the rest is on its way");
+    object_reader_fini(&reader);
+    cache_end_piece(kit.cache, flight, &second, rest, ERR_TRUNCATED);
+    cache_abandon(kit.cache, flight, 0);
+    object_unref(&rest);
+    object_unref(&object);
+    lookup_fini(&try.lookup);
+    cache_kit_close(&kit);
+    free(bytes);
+}
+
 /* ---- pieces on disk ---- */
 
 enum { PIECE = 3000000 }; /* long enough to be stored in chunks */
