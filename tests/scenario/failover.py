@@ -4,7 +4,11 @@
 Whatever it does without having answered (it refuses, resets, keeps silent), what is safe to repeat is
 asked of the next one; nothing is asked twice that has been answered, or that twice is not as once.
 Who has waited for a silent one in vain has done so for others: they are not sent there.
+
+Silence is a matter of time, in which whoever is to be heard has to be: a limit that a machine may
+stand still for, so the cases wait for theirs together.
 """
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -25,13 +29,14 @@ import certs  # noqa: E402
 import larder  # noqa: E402
 import raw  # noqa: E402
 
-TIMES = "timeouts: { first-byte: 2s, connect: 8s, client-body: 60s }\n"
+SILENCE = 8  # seconds until an origin counts as silent
+AT_ONCE = 8  # cases
 PUT = {"method": "PUT", "body": b"this is the end"}
 POST = {"method": "POST", "body": b"this is the end"}
 check = raw.Checks()
+pool = concurrent.futures.ThreadPoolExecutor(AT_ONCE)
+running = []
 over = threading.Event()
-answered = threading.Event()
-dumb = threading.Event()
 
 
 def good(conn, head, rest):
@@ -74,6 +79,15 @@ def babbles(conn, _head, _rest):
 def fails(conn, _head, _rest):
     conn.sendall(b"HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno")
     return False
+
+
+PROMPT = {good, resets, closes, stammers, babbles, fails}
+
+
+def times(serves):
+    """Nobody is waited for in vain where all of them do at once whatever they do."""
+    first_byte = raw.PATIENCE if PROMPT.issuperset(serves) else SILENCE
+    return f"timeouts: {{ first-byte: {first_byte}s, connect: 20s, client-body: 60s }}\n"
 
 
 class Secure(raw.Origin):
@@ -167,7 +181,7 @@ def site(program, serves):
     origins = [raw.Origin(serve) for serve in serves]
     bases = ", ".join(f'"{origin.base}"' for origin in origins)
     config = f"sites:\n  - {{ hosts: [site.test], origins: [{bases}] }}\n"
-    return Lab(program, origins, config + TIMES, "", "site.test")
+    return Lab(program, origins, config + times(serves), "", "site.test")
 
 
 def name(program, serves, scheme="http", kind=raw.Origin):
@@ -176,11 +190,15 @@ def name(program, serves, scheme="http", kind=raw.Origin):
     hosts = [f"127.0.0.{i + 1}" for i in range(len(serves))]
     origins += [kind(serve, host, origins[0].port) for serve, host in zip(serves[1:], hosts[1:])]
     authority = f"name.test:{origins[0].port}"
-    return Lab(program, origins, TIMES, f"{scheme}://{authority}", authority,
+    return Lab(program, origins, times(serves), f"{scheme}://{authority}", authority,
                "--nameserver", f"127.0.0.1:{resolver(hosts)}")
 
 
-def case(make, what, serves, *wanted, **how):
+def case(*args, **how):
+    running.append(pool.submit(play, *args, **how))
+
+
+def play(make, what, serves, *wanted, **how):
     """Each of `wanted` is what one request after the other sees."""
     with make(serves) as lab:
         for i, want in enumerate(wanted):
@@ -188,9 +206,13 @@ def case(make, what, serves, *wanted, **how):
             check(got == want, f"{what}, request {i + 1}: {got}, not {want}")
 
 
-def once(conn, head, rest):
+def once():
     """Answers once, and then keeps silent on that connection and every other one."""
-    return silent(conn, head, rest) if answered.is_set() else answered.set() or good(conn, head, rest)
+    answered = threading.Event()
+
+    def serve(conn, head, rest):
+        return silent(conn, head, rest) if answered.is_set() else answered.set() or good(conn, head, rest)
+    return serve
 
 
 def sites(of):
@@ -215,23 +237,24 @@ def names(of):
     case(of, "address closes, two of three", (closes, closes, good), ([502], [1, 1, 0]), ([200], [0, 0, 1]))
     case(of, "address silent", (silent, good), ([200], [1, 1]), ([200], [0, 1]))
     case(of, "address silent, POST", (silent, good), ([504], [1, 0]), ([200], [0, 1]), **POST)
-    case(of, "address silent after an answer", (once, good), ([200], [1, 0]), ([200], [1, 1]), ([200], [0, 1]))
+    case(of, "address silent after an answer", (once(), good), ([200], [1, 0]), ([200], [1, 1]), ([200], [0, 1]))
     case(of, "all addresses silent", (silent, silent), ([504], [1, 1]))
     case(of, "the only address is silent", (silent,), ([504], [1]), ([504], [1]))
     case(of, "address stammers", (stammers, good), ([502], [1, 0]), ([502], [1, 0]))
     case(of, "address fails", (fails, good), ([503], [1, 0]))
 
 
-def fickle(conn, head, rest):
-    """Is silent for as long as `dumb` is set, but answers /other."""
-    if dumb.is_set() and raw.path_of(head) != "/other":
-        return silent(conn, head, rest)
-    conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=0\r\nETag: \"a\"\r\nContent-Length: 4\r\n\r\ngood")
-    return False
-
-
 def stale(of):
     """What is stored is given at once while its only origin is known to be silent."""
+    dumb = threading.Event()
+
+    def fickle(conn, head, rest):
+        if dumb.is_set() and raw.path_of(head) != "/other":
+            return silent(conn, head, rest)
+        conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=0\r\nETag: \"a\"\r\n"
+                     b"Content-Length: 4\r\n\r\ngood")
+        return False
+
     with of((fickle,)) as lab:
         check(lab.ask() == ([200], [1]), "it is stored")
         dumb.set()
@@ -251,7 +274,6 @@ def stale(of):
         check(lab.ask(fields="Cache-Control: no-cache\r\n") == ([504], [1]), "but who insists on it")
         check(lab.ask(path="/other") == ([200], [1]), "the origin is heard of")
         check(lab.ask() == ([200], [1]), "and asked again")
-        dumb.clear()
 
 
 def secure_names(of):
@@ -262,14 +284,16 @@ def secure_names(of):
 def main(build):
     program = f"{build}/proxy/larder-proxy"
     larder.need(program)
-    sites(lambda serves: site(program, serves))
-    names(lambda serves: name(program, serves))
-    stale(lambda serves: site(program, serves))
-    stale(lambda serves: name(program, serves))
     with tempfile.TemporaryDirectory(prefix="larder-failover-") as folder:
         Secure.certs = certs.Certs(pathlib.Path(folder))
         Secure.certs.sign("name", "DNS:name.test")
+        for of in (lambda serves: site(program, serves), lambda serves: name(program, serves)):
+            running.append(pool.submit(stale, of))
         secure_names(lambda serves: name(program, serves, "https", Secure))
+        sites(lambda serves: site(program, serves))
+        names(lambda serves: name(program, serves))
+        for one in running:
+            one.result()
     over.set()
     check.end()
 

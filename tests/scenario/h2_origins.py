@@ -24,9 +24,9 @@ import raw  # noqa: E402
 
 check = raw.Checks()
 BIG = hashlib.shake_128(b"h2 origins").digest(3_000_000)
-PATIENCE = 20  # timeouts.first-byte
-SILENCE = PATIENCE / 12  # is asked about; as long again, and others are asked
-DEATH = PATIENCE / 4
+PATIENCE = 60  # timeouts.first-byte, a part of which a machine may stand still for
+SILENCE = PATIENCE // 12  # is asked about; as long again, and others are asked
+DEATH = PATIENCE // 4
 HELD = 8  # requests that an origin waits for before it answers the first
 
 
@@ -140,7 +140,7 @@ class Serving(h2.Connection):
         while time.monotonic() < end:
             with contextlib.suppress(TimeoutError):
                 self.read()
-        self.socket.settimeout(30)
+        self.socket.settimeout(raw.PATIENCE)
         self.plain(stream, path.encode())
 
     def do_headed(self, stream, path, number, _body):
@@ -255,7 +255,7 @@ class Origin(raw.Origin):
         self.base = f"https://localhost:{self.port}"
 
     def run(self, conn, *_):
-        conn.settimeout(30)
+        conn.settimeout(raw.PATIENCE)
         with contextlib.suppress(OSError), self.context.wrap_socket(conn, server_side=True) as safe:
             self.chosen.append(safe.selected_alpn_protocol())
             if self.chosen[-1] == "h2":
@@ -286,7 +286,7 @@ class Scene:
         """(status, head, body, how it ended)"""
         request = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}"
         request += f"Content-Length: {len(body)}\r\n" if body or method == "POST" else ""
-        data, how = raw.ask(self.proxy.port, request.encode() + b"\r\n" + body, 30, False)
+        data, how = raw.ask(self.proxy.port, request.encode() + b"\r\n" + body, half_close=False)
         while data.startswith(b"HTTP/1.1 1"):
             data = data.partition(b"\r\n\r\n")[2]
         head, _, rest = data.partition(b"\r\n\r\n")
@@ -393,7 +393,7 @@ def broken(scene):
 def slow(scene):
     """Who reads slowly has all of it, though the origin has long gone."""
     for path in ("/leaving/goaway", "/leaving/closed", "/leaving/closed"):
-        with raw.connect(scene.proxy.port, 30, receive_buffer=4096) as conn:
+        with raw.connect(scene.proxy.port, receive_buffer=4096) as conn:
             conn.sendall(f"GET {path} HTTP/1.1\r\nHost: h2.test\r\nConnection: close\r\n\r\n".encode())
             data = b""
             while more := conn.recv(50_000):
@@ -482,7 +482,7 @@ def timeouts(program, folder, certs):
     """A connection on which a request has timed out, and nothing else has come, gets no others."""
     origin = Origin(certs)
     scene = Scene(program, folder / "timeouts", {"lost.test": origin},
-                  "--set", "timeouts.first-byte=1s")
+                  "--set", f"timeouts.first-byte={SILENCE}s")
     scene.get("/last-words", "lost.test")
     statuses = [scene.get(f"/small/{n}", "lost.test")[0] for n in range(5)]
     check(statuses in ([504] + [200] * 4, [200] * 5), f"behind one that is silent: {statuses}")
