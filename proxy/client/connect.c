@@ -369,13 +369,13 @@ void connect_close(struct connect_tunnel **slot)
 
 /* Is it a tunnel through which nothing has come for long? While an Upgrade is asked for, there is
  * a fetch to be judged, and no tunnel yet. */
-static bool is_silent(const struct connect_tunnel *tunnel, uint64_t now)
+static bool is_silent(const struct connect_tunnel *tunnel, uint64_t read_ms)
 {
     uint64_t moved = max_u64(tunnel->up.moved_ms, tunnel->down.moved_ms);
     bool is_stuck =
         !tunnel->has_answered || !lane_is_empty(&tunnel->up) || !lane_is_empty(&tunnel->down);
 
-    return (tunnel->job || tunnel->stream) && now - moved >= (is_stuck ? STUCK_MS : QUIET_MS);
+    return (tunnel->job || tunnel->stream) && read_ms >= moved + (is_stuck ? STUCK_MS : QUIET_MS);
 }
 
 static void give_way(struct connect_tunnel *tunnel)
@@ -391,13 +391,13 @@ static void give_way(struct connect_tunnel *tunnel)
 
 bool connects_yield_memory(struct worker *worker)
 {
-    uint64_t now = loop_now_ms(worker->loop);
+    uint64_t read = loop_read_ms(worker->loop);
     int count = 0;
 
     for (int i = 0; i < LOOKED_AT && count < YIELDING_MAX && !list_empty(&worker->tunnels); i++) {
         struct list *link = list_rotate(&worker->tunnels);
         struct connect_tunnel *tunnel = list_entry(link, struct connect_tunnel, link);
-        if (is_silent(tunnel, now)) {
+        if (is_silent(tunnel, read)) {
             give_way(tunnel);
             count++;
         }

@@ -108,9 +108,9 @@ void fetch_check_interest(struct fetch *fetch)
 /* ---- where memory is short ---- */
 
 /* Has the origin sent nothing for a while, although its bytes would be taken? */
-static bool is_silent(const struct fetch *fetch, uint64_t now)
+static bool is_silent(const struct fetch *fetch, uint64_t read_ms)
 {
-    if (now - fetch->moved_ms < SILENT_MS) {
+    if (read_ms < fetch->moved_ms + SILENT_MS) {
         return false;
     }
     if (fetch->state == FETCH_BODY) {
@@ -124,12 +124,12 @@ static bool is_silent(const struct fetch *fetch, uint64_t now)
  * all others out for `timeouts.first-byte`. */
 bool fetches_yield_memory(struct worker *worker)
 {
-    uint64_t now = loop_now_ms(worker->loop);
+    uint64_t read = loop_read_ms(worker->loop);
     int count = 0;
 
     for (int i = 0; i < LOOKED_AT && count < YIELDING_MAX && !list_empty(&worker->fetches); i++) {
         struct fetch *fetch = list_entry(list_rotate(&worker->fetches), struct fetch, link);
-        if (is_silent(fetch, now)) {
+        if (is_silent(fetch, read)) {
             fetch_fail(fetch, 503, REASON_MEMORY);
             count++;
         }

@@ -374,7 +374,7 @@ bool h1_is_slow(const struct h1 *h1)
 
     return turn && h1->state == H1_OPEN && turn->in == H1_IN_BODY && turn->out == H1_OUT_WAIT &&
            !turn->is_paused && !turn->awaits_continue &&
-           pace_in_is_slow(&turn->in_pace, loop_now_ms(h1->loop));
+           pace_in_is_slow(&turn->in_pace, loop_read_ms(h1->loop));
 }
 
 struct stream *h1_request(struct h1 *h1)

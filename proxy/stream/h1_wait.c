@@ -185,7 +185,7 @@ static bool rest_has_moved(struct h1 *h1)
  * the socket may have taken a part at once, which says nothing about the time since then. */
 static bool takes_nothing(const struct h1 *h1, uint64_t *since, size_t *seen)
 {
-    return transport_queued(h1->transport) > 0 && loop_now_ms(h1->loop) - *since >= PACE_LOOK_MS &&
+    return transport_queued(h1->transport) > 0 && loop_read_ms(h1->loop) >= *since + PACE_LOOK_MS &&
            !has_moved(h1, since, seen, pace_least(PACE_LOOK_MS));
 }
 

@@ -321,7 +321,7 @@ static bool is_slow(const struct h2_stream *stream)
 {
     return stream->in == H2_IN_BODY && stream->out == H2_OUT_WAIT && !stream->has_ended &&
            !stream->is_paused && buf_len(&stream->held) == 0 &&
-           pace_in_is_slow(&stream->in_pace, loop_now_ms(stream->h2->loop));
+           pace_in_is_slow(&stream->in_pace, loop_read_ms(stream->h2->loop));
 }
 
 bool h2_is_slow(const struct h2 *h2)
@@ -341,18 +341,18 @@ bool h2_is_slow(const struct h2 *h2)
 
 bool h2_is_stalled(const struct h2 *h2)
 {
-    uint64_t now = loop_now_ms(h2->loop);
+    uint64_t read = loop_read_ms(h2->loop);
 
     if (h2->stream_count == 0 || h2->state != H2_OPEN) {
         return false;
     }
-    if (pace_is_stalled(&h2->queue_pace, now)) {
+    if (pace_is_stalled(&h2->queue_pace, read)) {
         return true;
     }
     list_each(link, &h2->streams)
     {
         const struct h2_stream *stream = list_entry(link, struct h2_stream, link);
-        if (!is_slow(stream) && !pace_is_stalled(&stream->pace, now)) {
+        if (!is_slow(stream) && !pace_is_stalled(&stream->pace, read)) {
             return false;
         }
     }

@@ -14,6 +14,12 @@ static bool is_late(const struct h2 *h2, uint64_t since, uint64_t limit)
     return limit && loop_now_ms(h2->loop) >= since + limit;
 }
 
+/* The same of what the peer should have said: what had come by then was read. */
+static bool is_overdue(const struct h2 *h2, uint64_t since, uint64_t limit)
+{
+    return loop_read_ms(h2->loop) >= since + limit;
+}
+
 static uint64_t until(const struct h2 *h2, uint64_t since, uint64_t limit)
 {
     uint64_t now = loop_now_ms(h2->loop), due = since + limit;
@@ -151,7 +157,7 @@ static bool awaits_answer(const struct h2 *h2)
 
 bool h2_is_in_doubt(const struct h2 *h2)
 {
-    return awaits_answer(h2) && is_late(h2, h2->pinged_ms, part_of_patience(h2, DOUBT_PART));
+    return awaits_answer(h2) && is_overdue(h2, h2->pinged_ms, part_of_patience(h2, DOUBT_PART));
 }
 
 static void ping(struct h2 *h2)
@@ -200,7 +206,7 @@ static void look_for_life(struct h2 *h2)
     } else if (transport_queued(h2->transport) > 0) {
         /* the PING is queued behind bytes that the socket does not take */
         h2->pinged_ms = loop_now_ms(h2->loop);
-    } else if (is_late(h2, h2->pinged_ms, part_of_patience(h2, DEATH_PART))) {
+    } else if (is_overdue(h2, h2->pinged_ms, part_of_patience(h2, DEATH_PART))) {
         h2_fail(h2, -ETIMEDOUT);
     } else if (h2_is_in_doubt(h2)) {
         leave(h2);

@@ -44,10 +44,11 @@ static inline bool pace_is_slow(struct pace *pace, bool is_waited_for, uint64_t 
 
 #define PACE_LOOK_MS 5000
 
-/* The same for that long, by the latest of those calls: where others want the memory. */
-static inline bool pace_is_stalled(const struct pace *pace, uint64_t now_ms)
+/* The same for that long, by the latest of those calls: where others want the memory. What the
+ * peer had done by `read_ms` (loop_read_ms()) is known; that may be before `since`. */
+static inline bool pace_is_stalled(const struct pace *pace, uint64_t read_ms)
 {
-    return pace->since && now_ms - pace->since >= PACE_LOOK_MS;
+    return pace->since && read_ms >= pace->since + PACE_LOOK_MS;
 }
 
 /* Counts received bytes of a body whose length is known. True: with the `seen` ones before they
@@ -83,9 +84,10 @@ static inline void pace_in_add(struct pace_in *pace, uint64_t bytes, uint64_t no
     }
 }
 
-static inline bool pace_in_is_slow(const struct pace_in *pace, uint64_t now_ms)
+/* What had come by `read_ms` is known, as for pace_is_stalled(). */
+static inline bool pace_in_is_slow(const struct pace_in *pace, uint64_t read_ms)
 {
-    return now_ms - pace->since >= PACE_LOOK_MS;
+    return read_ms >= pace->since + PACE_LOOK_MS;
 }
 
 /* Most interim responses to one request within a second; more are an attack. How many there are in

@@ -422,8 +422,8 @@ def await_starter(proxy):
           "who looked whether it is there has left")
 
 
-def few_places(program, store, count):
-    proxy = larder.Proxy(program, store, "--workers", "1", "--set", f"limits.connections={count}")
+def few_places(program, store, count, *more):
+    proxy = larder.Proxy(program, store, "--workers", "1", "--set", f"limits.connections={count}", *more)
     proxy.start()
     await_starter(proxy)
     return proxy
@@ -476,6 +476,26 @@ def unread(program, store, origin):
             time.sleep(WAITED)
         served = [status_of(conn, b"") for conn in conns]
         check(set(served) == {200}, f"who has sent a request is answered: {served}")
+        del newcomers
+    check(proxy.stop(), "it left by itself")
+
+
+def unread_bodies(program, store, origin):
+    """So is a body that was late before."""
+    proxy = few_places(program, f"{store}/bodies", 8, "--set", "timeouts.client-body=30min")
+    release.clear()
+    post = f"POST {origin.base}/held-bodies HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n".encode()
+    with contextlib.ExitStack() as held:
+        conns = [begin_body(proxy, origin, post, held) for _ in range(8)]
+        until(lambda: metric(proxy, "clients_open") == 8, "all places are taken")
+        with stopped(proxy):
+            newcomers = [held.enter_context(raw.connect(proxy.port)) for _ in range(4)]  # it hears of them first
+            for conn in conns:
+                conn.sendall(bytes(1000))
+            time.sleep(SLOW)
+        release.set()
+        served = [status_of(conn, b"") for conn in conns]
+        check(set(served) == {200}, f"whose body has come is answered: {served}")
         del newcomers
     check(proxy.stop(), "it left by itself")
 
@@ -625,6 +645,7 @@ def main():
         rush(program, store, origin)
         burst(program, store, origin)
         unread(program, store, origin)
+        unread_bodies(program, store, origin)
         creeping(program, store, origin)
         reading_nothing(program, store, origin)
         scarce(program, store, certificates, origin)

@@ -43,6 +43,7 @@ Test(pace, who_takes_next_to_nothing_for_five_seconds_is_stalled)
     pace_is_slow(&pace, true, 3839, 5000, 60000);
     cr_expect_not(pace_is_stalled(&pace, 5999));
     cr_expect(pace_is_stalled(&pace, 6000));
+    cr_expect_not(pace_is_stalled(&pace, 999), "what it has taken since is not known so far");
     pace_is_slow(&pace, true, 3840, 6000, 60000);
     cr_expect_not(pace_is_stalled(&pace, 6000), "it has taken enough");
     pace_is_slow(&pace, false, 3840, 7000, 60000);
@@ -75,6 +76,7 @@ Test(pace, who_is_waited_for_has_five_seconds_to_send_enough)
     cr_expect(pace_in_is_slow(&pace, 11600));
     pace_in_begin(&pace, 20000);
     cr_expect_not(pace_in_is_slow(&pace, 24999), "it was not waited for");
+    cr_expect_not(pace_in_is_slow(&pace, 19999), "what has come since is not read so far");
 }
 
 Test(pace, what_comes_counts_when_it_is_enough)
