@@ -1,5 +1,6 @@
 #include "proxy/client/listener.h"
 
+#include "base/check.h"
 #include "base/err.h"
 #include "base/files.h"
 #include "base/inherited.h"
@@ -12,11 +13,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <unistd.h>
 
 enum {
     BACKLOG = 4096,
-    PATIENCE_MS = 1000, /* so long the first who finds no place may wait for one */
+    PATIENCE_MS = 1000, /* so long those who find no place may wait for one */
 };
 
 struct listener {
@@ -26,8 +28,8 @@ struct listener {
     struct tls_context *tls; /* current context; NULL: no TLS */
     struct transport *guest; /* for who has come, and is not accepted so far; NULL: nobody */
     struct timeout retry;    /* set while a guest waits */
-    uint64_t short_since;    /* when one began to wait, by loop_read_ms(); 0: the last one that
-                                came found a place at once */
+    uint64_t short_since; /* when one began to wait, in loop milliseconds; 0: nobody has, since the
+                             kernel's queue was empty */
 };
 
 /* ---- accepting ---- */
@@ -48,35 +50,40 @@ static bool has_memory(struct worker *worker)
            upstreams_shed(worker->upstreams) || !memory_is_swamped();
 }
 
-/* NULL: the connection is gone. */
+/* Does nobody stand behind the one who has come last? */
+static bool is_queue_empty(const struct listener *listener)
+{
+    struct pollfd queue = {.events = POLLIN};
+
+    return uv_fileno((const uv_handle_t *)&listener->handle, &queue.fd) != 0 ||
+           poll(&queue, 1, 0) <= 0;
+}
+
 static struct transport *accept_guest(struct listener *listener)
 {
     struct transport *guest = listener->guest;
 
     listener->guest = NULL;
-    if (uv_accept((uv_stream_t *)&listener->handle, transport_uv(guest)) != 0) {
-        transport_close(&guest, false);
+    CHECK(uv_accept((uv_stream_t *)&listener->handle, transport_uv(guest)) == 0);
+    if (listener->short_since && is_queue_empty(listener)) {
+        listener->short_since = 0;
     }
     return guest;
 }
 
 static void let_in(struct listener *listener)
 {
-    struct transport *guest = accept_guest(listener);
-
-    if (guest) {
-        client_start(listener->worker, guest, listener->tls);
-    }
+    client_start(listener->worker, accept_guest(listener), listener->tls);
 }
 
 static void warn_refused(const struct worker *worker)
 {
     uint64_t limit = worker->settings->limits.connections;
 
-    if (memory_is_swamped()) {
-        log_warn("no_memory_for_clients", "limit=%zu used=%zu", memory_limit(), memory_used());
-    } else if (worker->client_count >= limit) {
+    if (worker->client_count >= limit) {
         log_warn("too_many_clients", "limit=%" PRIu64, limit);
+    } else if (memory_is_swamped()) {
+        log_warn("no_memory_for_clients", "limit=%zu used=%zu", memory_limit(), memory_used());
     } else {
         log_warn("no_descriptors_for_clients", "clients=%zu", worker->client_count);
     }
@@ -94,22 +101,22 @@ static void refuse(struct listener *listener)
 /*
  * Where nobody can be closed for a guest, this may change soon: a crowd that has just connected has
  * not shown yet that it sends nothing, and what has come while the process could not run is still
- * to be read. So the guest waits, and libuv accepts nobody else meanwhile. But the queue would only
- * grow if places became free more slowly than clients come: after PATIENCE_MS, and until one finds
- * a place at once, who finds none is refused.
+ * to be read. So the guest waits, and libuv accepts nobody else meanwhile. But where places become
+ * free more slowly than clients come, those behind it would wait ever longer: when there has been a
+ * queue for PATIENCE_MS, who finds no place is refused until it is empty.
  */
-static void meet(struct listener *listener, bool has_waited)
+static void meet(struct listener *listener)
 {
     struct worker *worker = listener->worker;
-    uint64_t now = loop_read_ms(worker->loop);
 
     if (has_memory(worker) && has_room(worker)) {
-        listener->short_since = has_waited ? listener->short_since : 0;
         let_in(listener);
         return;
     }
-    listener->short_since = listener->short_since ? listener->short_since : now;
-    if (now - listener->short_since < PATIENCE_MS) {
+    if (listener->short_since == 0) {
+        listener->short_since = loop_now_ms(worker->loop);
+    }
+    if (loop_read_ms(worker->loop) < listener->short_since + PATIENCE_MS) {
         timeout_set(worker->loop, &listener->retry, 1); /* at the next tick */
     } else {
         refuse(listener);
@@ -118,7 +125,7 @@ static void meet(struct listener *listener, bool has_waited)
 
 static void on_retry(struct timeout *timeout)
 {
-    meet(container_of(timeout, struct listener, retry), true);
+    meet(container_of(timeout, struct listener, retry));
 }
 
 static void on_connection(uv_stream_t *handle, int status)
@@ -130,7 +137,7 @@ static void on_connection(uv_stream_t *handle, int status)
         return;
     }
     listener->guest = transport_new_tcp(listener->worker->loop);
-    meet(listener, false);
+    meet(listener);
 }
 
 /* A bound socket, or a negative errno. */

@@ -32,6 +32,7 @@ FILLERS = {"handshakes": 240, "bodies": 700}
 LARGE = 8 << 20  # more than the sockets of this machine hold
 SLOW = 5.5  # seconds: longer than a body may let others wait
 WAITED = 1.2  # seconds: longer than who is idle may keep its place
+PAUSE = 1.5  # seconds in which the proxy does not run: longer than who finds no place waits for one
 release = threading.Event()  # of the requests that the origin holds
 check = raw.Checks()
 
@@ -457,6 +458,7 @@ def rush(program, store, origin):
                 conns = [held.enter_context(raw.connect(proxy.port)) for _ in range(8)]
                 for conn in conns:
                     conn.sendall(request_of(origin, "rush"))
+                time.sleep(PAUSE)
             served = [status_of(conn, b"") for conn in conns]
             check(set(served) == {200}, f"who comes behind a crowd that says {said}: {served}")
             check(metric(proxy, "clients_refused_total") == 0, "nobody is refused")
@@ -497,6 +499,63 @@ def unread_bodies(program, store, origin):
         served = [status_of(conn, b"") for conn in conns]
         check(set(served) == {200}, f"whose body has come is answered: {served}")
         del newcomers
+    check(proxy.stop(), "it left by itself")
+
+
+def hold(proxy, origin, count, path, held):
+    """Clients whose requests the origin holds; they need not have found a place."""
+    conns = [held.enter_context(raw.connect(proxy.port)) for _ in range(count)]
+    for n, conn in enumerate(conns):
+        conn.sendall(request_of(origin, f"held-{path}-{n}"))
+    return conns
+
+
+def queue(program, store, origin):
+    """Where fewer places become free than clients come, nobody waits ever longer: some are refused, and
+    the next may wait again."""
+    proxy = few_places(program, f"{store}/queue", 8)
+    release.clear()
+    with contextlib.ExitStack() as held:
+        asked = len(origin.heads)
+        inside = hold(proxy, origin, 8, "inside", held)
+        until(lambda: len(origin.heads) == asked + 8, "all places are taken")
+        inside += hold(proxy, origin, 60, "queue", held)  # in this order
+
+        def refused():
+            return metric(proxy, "clients_refused_total")
+        for asked in range(asked + 10, asked + 68, 2):
+            if refused():
+                break
+            for _ in range(2):
+                raw.reset(inside.pop(0))
+            until(lambda asked=asked: len(origin.heads) >= asked or refused(), "two more are in, or refused")
+        check(refused() > 0, "a queue does not last for ever")
+        release.set()
+    check(proxy.stop(), "it left by itself")
+
+
+def shortage_over(program, store, origin):
+    """That places were short once does not count for who comes later."""
+    proxy = few_places(program, f"{store}/over", 8)
+    release.clear()
+    with contextlib.ExitStack() as held:
+        conns = hold(proxy, origin, 8, "first", held)
+        refused = hold(proxy, origin, 1, "refused", held)
+        until(lambda: metric(proxy, "clients_refused_total") == 1, "who finds no place is refused")
+        release.set()
+        served = [status_of(conn, b"") for conn in conns]
+        check(set(served) == {200}, f"who is in is served: {served}")
+        release.clear()
+        asked = len(origin.heads)
+        for n, conn in enumerate(conns):
+            conn.sendall(request_of(origin, f"held-again-{n}"))
+        until(lambda: len(origin.heads) == asked + 8, "all places are taken again")
+        with stopped(proxy):
+            later = hold(proxy, origin, 1, "later", held)[0]  # it hears of this one first
+            raw.reset(conns[0])
+        release.set()
+        check(status_of(later, b"") == 200, "who comes later waits for a place")
+        del refused
     check(proxy.stop(), "it left by itself")
 
 
@@ -646,6 +705,8 @@ def main():
         burst(program, store, origin)
         unread(program, store, origin)
         unread_bodies(program, store, origin)
+        queue(program, store, origin)
+        shortage_over(program, store, origin)
         creeping(program, store, origin)
         reading_nothing(program, store, origin)
         scarce(program, store, certificates, origin)
