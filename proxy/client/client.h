@@ -35,7 +35,8 @@ struct client {
         struct h2 *h2;
     } speaker; /* by `speech`; NULL while it is made */
     struct ip ip;
-    uint64_t since; /* when it was accepted, in loop milliseconds */
+    uint64_t since; /* when it was accepted, or was seen to wait for its handshake's turn, in loop
+                       milliseconds */
     enum client_speech speech;
     uint16_t port;
     bool https;

@@ -16,6 +16,18 @@ enum {
     JUST_COME_MS = 250, /* a client that has waited for less may be sending a request */
 };
 
+/* Stands it in the row of those whose handshake may not begin so far? What it has said is not read
+ * before, so its time to say more begins anew. */
+static bool stands_in_row(struct client *client)
+{
+    if (client->speech != CLIENT_SECURING || !client->speaker.securing ||
+        !transport_awaits_turn(client->speaker.securing)) {
+        return false;
+    }
+    client->since = loop_now_ms(client->worker->loop);
+    return true;
+}
+
 /* Has the client been idle since before that time? */
 static bool is_waiting(const struct client *client, uint64_t before_ms)
 {
@@ -90,6 +102,9 @@ bool clients_evict_waiting(struct worker *worker)
 
     for (int i = 0; i < LOOKED_AT && !list_empty(&worker->clients); i++) {
         struct client *client = list_entry(list_rotate(&worker->clients), struct client, link);
+        if (stands_in_row(client)) {
+            continue;
+        }
         if (is_waiting(client, idle)) {
             stop_waiting(client);
             return true;

@@ -61,6 +61,9 @@ struct handshake {
  */
 void transport_start_tls(struct transport *transport, struct tls_context *context,
                          const struct handshake *handshake);
+/* Has the handshake not begun, as only few do in one turn of the loop? What has come is not read
+ * meanwhile. */
+bool transport_awaits_turn(const struct transport *transport);
 /* NULL: no TLS. After the handshake it tells what was negotiated (tls_alpn()), or how it failed. */
 const struct tls *transport_tls(const struct transport *transport);
 /* The protocol selected by ALPN; ALPN_NONE without TLS. */

@@ -201,6 +201,11 @@ void transport_tls_wait(struct transport *transport)
     timeout_set(loop, &space->next, 0);
 }
 
+bool transport_awaits_turn(const struct transport *transport)
+{
+    return transport->tls && !list_empty(&transport->tls->row);
+}
+
 static bool may_begin(struct transport *transport)
 {
     struct transport_tls *tls = transport->tls;

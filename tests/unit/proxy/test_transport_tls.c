@@ -301,7 +301,7 @@ Test(transport_tls, handshakes_that_wait_are_not_polled)
     enum { CLIENTS = 20 };
     struct peer peers[CLIENTS];
     struct transport *transports[CLIENTS];
-    int polled = 0;
+    int polled = 0, waiting = 0;
 
     begin_all(peers, transports, CLIENTS);
     do {
@@ -309,7 +309,9 @@ Test(transport_tls, handshakes_that_wait_are_not_polled)
     } while (begun == 0);
     for (int i = 0; i < CLIENTS; i++) {
         polled += uv_is_active((uv_handle_t *)transport_uv(transports[i]));
+        waiting += transport_awaits_turn(transports[i]);
     }
+    cr_expect_geq(waiting, CLIENTS - 8, "%d wait when %d have begun", waiting, begun);
     cr_expect_leq(polled, 4, "%d are polled when %d have begun", polled, begun);
     transport_close(&transports[CLIENTS - 1], false); /* may be in the row */
     cr_expect(LOOP_UNTIL(loop, begun >= CLIENTS - 1));
