@@ -211,7 +211,8 @@ static int enter_piece(struct object_reader *reader)
 }
 
 /* Will the piece end before the awaited byte? It was cut there, for another one that brings the
- * byte, or it broke off far before. */
+ * byte, or it broke off far before. Far before it, the reader is told of the next cut; one that has
+ * come as far as the byte cannot be cut there any more. */
 static bool ends_before(struct object_reader *reader, int err)
 {
     const struct plain_reader *plain = &reader->plain;
@@ -220,11 +221,14 @@ static bool ends_before(struct object_reader *reader, int err)
     if (plain->place != PLACE_SPOOL) {
         return false;
     }
-    uint64_t length = spool_length(plain->spool.spool);
+    uint64_t length = spool_length(plain->spool.spool), offset = plain->spool.offset;
     if (err != ERR_AGAIN) {
-        return length < plain->spool.offset;
+        return length < offset;
     }
-    return length <= plain->spool.offset &&
+    if (length == offset) {
+        return partial_range(parts->partial, parts->view.piece).to <= parts->offset;
+    }
+    return length < offset &&
            partial_is_cut(parts->partial, &parts->place, parts->view.piece, parts->offset);
 }
 

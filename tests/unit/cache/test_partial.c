@@ -553,6 +553,31 @@ Test(partial, who_brings_a_piece_is_told_when_its_last_reader_passes_it_by)
     object_unref(&object);
 }
 
+/* Many may keep up with a slow origin, while others ask for other parts. */
+Test(partial, who_keeps_up_with_a_piece_is_not_woken_by_other_claims)
+{
+    struct partial *parts = parts_of(100 * MIB, true);
+    struct object *object = object_of(parts);
+    struct piece *slow = partial_claim(parts, 0, 50 * MIB, CLAIM_HERE, 1000);
+    struct spool *spool = begin(parts, slow, 1000);
+    struct object_reader reader;
+    uint64_t offset = 0;
+
+    cr_assert_eq(object_reader_init(&reader, object, 0, 50 * MIB, (struct waker){count_wake, NULL}),
+                 0);
+    cr_expect_eq(drink(&reader, &offset), ERR_AGAIN);
+    wakes = 0;
+    struct piece *other = partial_claim(parts, 60 * MIB, 61 * MIB, CLAIM_HERE, 1000);
+    cr_expect_eq(wakes, 0);
+    append(spool, 1000, 1001);
+    cr_expect_eq(wakes, 1);
+    object_reader_fini(&reader);
+    spool_end(spool, ERR_CLOSED);
+    piece_unref(&slow);
+    piece_unref(&other);
+    object_unref(&object);
+}
+
 Test(partial, what_breaks_off_far_before_a_byte_leaves_a_hole_there)
 {
     struct overlap o = overlap_at(50 * MIB, 51 * MIB);
