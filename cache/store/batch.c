@@ -25,7 +25,8 @@ static bool appends(const struct op *op)
 }
 
 /* Makes room and applies all operations. Room is made only for operations that need it: deletions
- * must not fail because an eviction has no room for its copies. */
+ * must not fail because an eviction has no room for its copies. Use counts alone are no reason for
+ * a commit, nor a proof that the disk accepts what is new. */
 static int apply_all(struct disk *disk, struct list *ops)
 {
     unsigned count = 0;
@@ -46,7 +47,10 @@ static int apply_all(struct disk *disk, struct list *ops)
         return 0;
     }
     int err = bytes ? evict_ahead(disk, bytes) : 0;
-    return err ? err : evict_sweep(disk, SWEEP_MIN + SWEEP_PER_OP * count);
+    if (!err) {
+        err = evict_sweep(disk, SWEEP_MIN + SWEEP_PER_OP * count);
+    }
+    return err ? err : uses_save(disk);
 }
 
 /* Adds segments to the index again that a failed attempt has created. */
@@ -92,13 +96,7 @@ static int fill(struct disk *disk, struct list *ops)
     if (!err) {
         err = disk_prune(disk);
     }
-    if (!err) {
-        err = apply_all(disk, ops);
-    }
-    if (!err) {
-        err = uses_save(disk);
-    }
-    return err;
+    return err ? err : apply_all(disk, ops);
 }
 
 /* ---- an attempt ---- */
