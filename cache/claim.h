@@ -82,8 +82,9 @@ uint64_t cache_piece_room(const struct claim *claim, uint64_t have);
 /* ---- the end: each of these ends the claim ---- */
 
 /* The piece, whose bytes are in `object`, is complete (`err` 0) or broke off (`err`); the latter
- * does not matter where another piece goes on. Ends its spool. A piece that is the complete
- * response is stored as such. Returns REASON_STORED, or why the piece is not stored. */
+ * does not matter if all of it has come, or another piece goes on. Ends its spool. A piece that is
+ * the complete response is stored as such. Returns REASON_STORED, or why the piece is not stored.
+ */
 enum reason cache_end_piece(struct cache *cache, struct flight *flight, struct claim *claim,
                             struct object *object, int err);
 /* The origin has another representation by now. What is known of the old one is removed, and what

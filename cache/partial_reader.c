@@ -27,15 +27,16 @@ static bool is_wanted(const struct partial *partial, const struct piece *piece)
 }
 
 /* Tells who brings pieces that nobody wants any more. A piece may have paused for its first reader,
- * and nothing else would end that. A reader may also have passed one by, with a piece that was
- * forgotten while it was read. */
+ * and nothing else would end that (the last of several is told by the spool). A reader may also
+ * have passed one by, with a piece that was forgotten while it was read. */
 static void note_unwanted(struct partial *partial, struct piece_range range)
 {
     size_t i = partial_piece_after(partial, range.from);
 
     for (; i < partial->count && partial->pieces[i]->range.from < range.to; i++) {
         const struct piece *piece = partial->pieces[i];
-        if (piece->state == PIECE_ARRIVING && !is_wanted(partial, piece)) {
+        if (piece->state == PIECE_ARRIVING && spool_readers(piece->object->spool) == 0 &&
+            !is_wanted(partial, piece)) {
             spool_note_unread(piece->object->spool);
         }
     }
