@@ -3,8 +3,8 @@
  *
  *   hitratio [OPTION...] TRACE          a file (.xz and .gz are unpacked); - is standard input
  *   hitratio [OPTION...] --zipf SPEC    a trace made up: objects=100000,requests=1000000,alpha=0.9,
- *                                       once=20,drift=0,loop=0,ring=50000,stories=0,
- *                                       sized=1,seed=1
+ *                                       once=20,drift=0,shifts=0,days=0,loop=0,ring=50000,
+ *                                       rings=1,scans=0,stories=0,sized=1,seed=1
  *
  * docs/hitratio.md says how to read what it prints.
  */
