@@ -1,6 +1,7 @@
 #include "cache/store/s3fifo.h"
 
 #include "base/check.h"
+#include "base/memory.h"
 
 #define PROBATION_SHARE 14 /* the probation log has 1/14 of the store, or more */
 #define KEPT_SHARE 5       /* 1/5 of the evicted bytes is kept */
@@ -36,6 +37,7 @@ void s3fifo_init(struct s3fifo *policy, uint64_t capacity, uint64_t step, enum s
 
 void s3fifo_fini(struct s3fifo *policy)
 {
+    memory_give(MEMORY_STORE, ghosts_bytes(&policy->ghosts));
     ghosts_fini(&policy->ghosts);
 }
 
@@ -277,5 +279,8 @@ enum s3_fate s3fifo_judge(const struct s3fifo *policy, const struct s3_object *o
 
 void s3fifo_remember(struct s3fifo *policy, uint32_t tag, uint64_t objects)
 {
+    size_t before = ghosts_bytes(&policy->ghosts);
+
     ghosts_put(&policy->ghosts, tag, objects);
+    memory_take(MEMORY_STORE, ghosts_bytes(&policy->ghosts) - before);
 }

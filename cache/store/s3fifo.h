@@ -90,8 +90,8 @@ enum s3_fate {
     S3_REMEMBER, /* it leaves the store; call s3fifo_remember() to leave a ghost */
 };
 
-/* Memory: 2 KiB, and 4 bytes for each ghost. There are as many ghosts as objects, or up to twice as
- * many. */
+/* Memory: 2 KiB, and 4 bytes for each ghost, counted as MEMORY_STORE. There are as many ghosts as
+ * objects, or up to twice as many. */
 void s3fifo_init(struct s3fifo *policy, uint64_t capacity, uint64_t step, enum s3_favor favor);
 void s3fifo_fini(struct s3fifo *policy);
 

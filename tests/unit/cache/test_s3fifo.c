@@ -1,5 +1,7 @@
 #include "cache/store/s3fifo.h"
 
+#include "base/memory.h"
+
 #include <criterion/criterion.h>
 
 #define STEP (UINT64_C(1) << 20)
@@ -87,6 +89,19 @@ Test(s3fifo, what_is_new_is_on_probation_and_what_comes_back_is_not)
     cr_expect_eq(s3fifo_place(&policy, 5, 1000, &hits), S3_PROBATION, "a ghost helps once");
     cr_expect_eq(hits, S3_HITS_NEW);
     s3fifo_fini(&policy);
+}
+
+Test(s3fifo, ghosts_count_as_memory_of_the_store)
+{
+    struct s3fifo policy = policy_for(S3_OBJECTS);
+    uint64_t before = memory_sum(MEMORY_STORE);
+
+    for (uint32_t tag = 1; tag <= 1000; tag++) {
+        s3fifo_remember(&policy, tag << 22, 1000);
+    }
+    cr_expect_eq(memory_sum(MEMORY_STORE), before + 1024 * 4);
+    s3fifo_fini(&policy);
+    cr_expect_eq(memory_sum(MEMORY_STORE), before);
 }
 
 Test(s3fifo, what_comes_back_but_is_below_the_bar_is_on_probation_with_a_use)
