@@ -262,10 +262,16 @@ int crashes_open(const char *path, int dir, uint64_t size)
     return mark;
 }
 
+uint64_t crashes_due(int mark)
+{
+    bool counts = mark >= 0 && !atomic_load_explicit(&marks[mark].outlived, memory_order_relaxed);
+
+    return counts ? atomic_load(&marks[mark].opened_ms) + MINUTE_MS : UINT64_MAX;
+}
+
 void crashes_outlived(int mark)
 {
-    if (mark >= 0 && !atomic_load_explicit(&marks[mark].outlived, memory_order_relaxed) &&
-        now_ms() - atomic_load(&marks[mark].opened_ms) >= MINUTE_MS) {
+    if (crashes_due(mark) <= now_ms()) {
         atomic_store(&marks[mark].outlived, true);
         clear(atomic_load(&marks[mark].file));
     }

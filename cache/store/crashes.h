@@ -23,6 +23,8 @@ void crashes_install(void);
 int crashes_open(const char *path, int dir, uint64_t size);
 /* Resets the count once the minute is over. Cheap. */
 void crashes_outlived(int mark);
+/* When that will reset it, by clock_mono_ms(). UINT64_MAX: there is nothing to reset. */
+uint64_t crashes_due(int mark);
 /* A clean end: resets the count. Does nothing for mark -1. */
 void crashes_close(int mark);
 

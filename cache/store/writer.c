@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "cache/store/crashes.h"
 #include "cache/store/evict.h"
 #include "cache/store/refused.h"
 #include "cache/store/remedy.h"
@@ -209,6 +210,25 @@ static uint64_t deadline(const struct writer *writer)
     return writer_state(writer) == WRITER_WRITES ? atomic_load(&writer->retry_at) : 0;
 }
 
+/* Waits for something to do. A crash of the last run is forgotten when this one has outlived its
+ * first minute, even if it only reads. Releases the lock meanwhile. */
+static void wait_idle(struct writer *writer)
+{
+    int mark = writer->disk->crash_mark;
+    uint64_t due = crashes_due(mark);
+
+    if (due == UINT64_MAX) {
+        pthread_cond_wait(&writer->wake, &writer->lock);
+        return;
+    }
+    struct timespec until = timespec_of(due);
+    if (pthread_cond_timedwait(&writer->wake, &writer->lock, &until) == ETIMEDOUT) {
+        pthread_mutex_unlock(&writer->lock);
+        crashes_outlived(mark);
+        pthread_mutex_lock(&writer->lock);
+    }
+}
+
 /* Waits until a batch is due. Under the lock. */
 static void wait_for_batch(struct writer *writer)
 {
@@ -216,7 +236,7 @@ static void wait_for_batch(struct writer *writer)
         uint64_t due = deadline(writer);
         if (due == UINT64_MAX) {
             if (!open_ahead(writer) && deadline(writer) == UINT64_MAX && !is_due(writer)) {
-                pthread_cond_wait(&writer->wake, &writer->lock);
+                wait_idle(writer);
             }
             continue;
         }
