@@ -25,6 +25,12 @@ def read(path):
     return traces
 
 
+def style_of(policy):
+    dash = f' stroke-dasharray="{DASHES[policy]}"' if policy in DASHES else ""
+    return (f'stroke="{COLOURS.get(policy, "#666")}" '
+            f'stroke-width="{3 if policy == "Larder" else 1.6}"{dash}')
+
+
 def panel(x, y, title, curves):
     """curves: {policy: [(share, value)]}."""
     shares = [share for points in curves.values() for share, _ in points]
@@ -46,17 +52,11 @@ def panel(x, y, title, curves):
     for share in sorted(set(shares)):
         across, _ = at(share, bottom)
         yield f'<text x="{across}" y="{y + HEIGHT + 16}" text-anchor="middle">{share:g}%</text>'
-    for policy, points in curves.items():
+    for i, (policy, points) in enumerate(curves.items()):
         path = "L".join(" ".join(at(*point)) for point in sorted(points))
-        style = 'stroke-width="3"' if policy == "Larder" else 'stroke-width="1.4"'
-        dash = f' stroke-dasharray="{DASHES[policy]}"' if policy in DASHES else ""
-        yield (f'<path d="M{path}" fill="none" stroke="{COLOURS.get(policy, "#666")}" '
-               f'{style}{dash}/>')
-    for i, policy in enumerate(curves):
         down = y + 10 + 18 * i
-        yield (f'<path d="M{x + WIDTH + 10} {down}h20" stroke="{COLOURS.get(policy, "#666")}" '
-               f'stroke-width="3"/><text x="{x + WIDTH + 34}" y="{down + 4}">'
-               f'{html.escape(policy)}</text>')
+        yield (f'<path d="M{path}M{x + WIDTH + 10} {down}h30" fill="none" {style_of(policy)}/>'
+               f'<text x="{x + WIDTH + 46}" y="{down + 4}">{html.escape(policy)}</text>')
 
 
 def draw(traces):
