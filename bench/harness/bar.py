@@ -11,7 +11,8 @@ FILES = (*CACHES, "h2o")
 
 class Bar:
     """One of them. `most` and `least`: bounds of the number itself; `times`: at most so many times what
-    another server has; `ahead`: at most what the best of these has."""
+    another server has; `ahead`: at most what the best of these has. A case that ends with `…` is the
+    worst of those that begin so."""
 
     def __init__(self, work, scenario, case, key="cpu_us", ours="larder", form="{:.1f}", *, most=None,
                  least=None, times=None, ahead=()):
@@ -44,8 +45,8 @@ BARS = (
         form="{:,.0f}", most=100),
     Bar("the same, nothing in the page cache, ms", "million", "1,000,000", key="cold_ms",
         form="{:,.0f}", most=100),
-    Bar("hit ratio, points behind the best, at worst", "hitratio", None, key="behind", form="{:.2f}",
-        most=2),
+    Bar("hit ratio on web07, points behind the best, at worst", "hitratio", "web07; …", key="behind",
+        form="{:.2f}", most=2),
     Bar("DNS answer with ECS, user µs", "dns", "subnets", key="user_us", ours="larder-dns",
         form="{:.2f}", most=0.4),
     Bar("DNS answer with ECS, µs", "dns", "subnets", ours="larder-dns", form="{:.2f}",
@@ -57,19 +58,17 @@ class Measured:
     """The rows of a results.json."""
 
     def __init__(self, results):
-        self.rows, self.cases = {}, {}
+        self.rows = {}
         for run in results["scenarios"]:
             for row in run["rows"]:
                 self.rows[run["name"], row["case"], row["peer"]] = row["values"]
-                self.cases.setdefault(run["name"], []).append(row["case"])
 
     def values(self, bar, peer):
-        """Of each round; without a case, the worst of all cases."""
-        if bar.case is not None:
+        """Of each round; of several cases, those of the worst."""
+        if not bar.case.endswith("…"):
             return self.rows.get((bar.scenario, bar.case, peer), {}).get(bar.key, [])
-        found = [self.rows[bar.scenario, case, peer].get(bar.key)
-                 for case in self.cases.get(bar.scenario, ())
-                 if (bar.scenario, case, peer) in self.rows]
+        found = [row.get(bar.key) for (scenario, case, of), row in self.rows.items()
+                 if (scenario, of) == (bar.scenario, peer) and case.startswith(bar.case[:-1])]
         return max((values for values in found if values), key=median, default=[])
 
 

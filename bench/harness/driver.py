@@ -93,6 +93,9 @@ class Run:
             value = measured.get(column.key)
             if value is not None:
                 row.setdefault(column.key, []).append(value)
+        note = measured.get("note")  # what a reader must know of these numbers
+        if note and note not in self.notes:
+            self.notes.append(note)
 
     def described(self):
         scenario = self.scenario

@@ -27,10 +27,11 @@ def raise_limits():
 
 
 class Lab:
-    def __init__(self, build, where, seconds, quick, full=False):
+    def __init__(self, build, where, seconds, quick, full=False, traces=()):
         raise_limits()
         self.build, self.dir, self.seconds, self.quick = build, where, seconds, quick
         self.full = full
+        self.traces = traces  # the user's own, for the simulator
         cores = sorted(os.sched_getaffinity(0))
         half = max(1, len(cores) // 2)
         self.server_cores, self.load_cores = set(cores[:half]), set(cores[half:] or cores)

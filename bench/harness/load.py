@@ -19,13 +19,18 @@ class Load:
         self.cores, self.build = cores, build
         self.next_fresh = 10_000_000  # numbers of objects that nobody has asked for
 
-    def call(self, command, env=None, timeout=600):
+    def run(self, command, env=None, timeout=600):
+        """A program to its end: what it has said."""
         cores = ",".join(str(core) for core in sorted(self.cores))
         done = subprocess.run(["taskset", "-c", cores, *command], capture_output=True, text=True,
                               env={**os.environ, **(env or {})}, timeout=timeout, check=False)
         if done.returncode != 0:
             raise Failed(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
-        return done.stdout
+        return done
+
+    def call(self, *how, **more):
+        """What it has said on its standard output."""
+        return self.run(*how, **more).stdout
 
     def wrk(self, base, seconds, connections=64, **settings):
         """{requests, seconds, bytes, errors, p50_ms, …}; settings are those of load/wrk.lua."""

@@ -7,6 +7,7 @@ from harness import stats
 from harness.caches import Want
 from harness.scenario import Case, Column, Scenario
 
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SIZE = 4096
 PATIENCE = 60  # seconds for the first hit after a restart
 
@@ -144,44 +145,77 @@ class Million(Scenario):
         return None
 
 
+class Trace:
+    """Requests for the simulator: `how` tells it which, and there are about so many."""
+
+    def __init__(self, name, how, requests):
+        self.name, self.how, self.requests = name, how, requests
+
+
+def traces_of(paths, form=None):
+    """Files of somebody's own, each called by its name, or by its path where names are the same. The name
+    says what is in them, if nothing else does."""
+    names = [os.path.basename(path) for path in paths]
+    how = ["--format", form] if form else []
+    return [Trace(name if names.count(name) == 1 else path, [*how, path], requests_in(path))
+            for name, path in zip(names, paths)]
+
+
+def requests_in(path):
+    """About."""
+    name, packed = os.path.splitext(path)
+    times = 5 if packed in (".xz", ".gz") else 1
+    each = 4 if (name if times > 1 else path).endswith(".trace") else 100  # bytes
+    return os.path.getsize(path) * times // each
+
+
 class HitRatio(Scenario):
     name = "hitratio"
     title = "Hit ratio of the eviction policy"
-    about = ("The eviction policy itself in a simulator, next to others, on generated traces: "
-             "hits per hundred requests. “Best” is the best of FIFO, LRU, CLOCK, SIEVE, S3-FIFO, "
-             "W-TinyLFU and GDSF. docs/hitratio.md has real traces, and how to replay your own.")
+    about = ("The eviction policy itself in a simulator, next to others: hits per hundred requests. “Best” "
+             "is the best of FIFO, LRU, CLOCK, SIEVE, S3-FIFO, W-TinyLFU and GDSF. web07 is a trace of "
+             "real requests (bench/traces), those of Zipf's law are made up; --trace replays your own "
+             "instead of these.")
     page = "docs/hitratio.md"
     columns = (Column("larder", "larder", "{:.2f}", lower_is_better=False),
                Column("best", "best", "{:.2f}", lower_is_better=False),
-               Column("behind", "points behind", "{:.2f}"))
+               Column("behind", "points behind", "{:.2f}"),
+               Column("requests", "requests", "{:,.0f}", lower_is_better=False))
     whole = True
     ours = "Larder"
-    traces = ((0.7, 0), (0.9, 20), (1.1, 0))
+    real = Trace("web07", [f"{TOP}/traces/web07.trace.xz"], 76_118)
+    made_up = ((0.7, 0), (0.9, 20), (1.1, 0))  # alpha, percent of objects that come once
 
-    def parts(self, lab):
-        return 6 * len(self.traces)  # sizes of a cache
-
-    def lasts(self, lab, case=None):
-        return len(self.traces) * self.requests(lab) / 15_000
+    def traces(self, lab):
+        """The real one first; then the user's own, or those that are made up."""
+        return [self.real, *(lab.traces or [self.zipf(lab, *how) for how in self.made_up])]
 
     @staticmethod
-    def requests(lab):
-        return 200_000 if lab.quick else 3_000_000 if lab.full else 600_000
+    def zipf(lab, alpha, once):
+        requests = 200_000 if lab.quick else 3_000_000 if lab.full else 600_000
+        return Trace(f"Zipf {alpha}, {once} % once", [
+            "--zipf", f"objects=100000,requests={requests},alpha={alpha},once={once}"], requests)
+
+    def parts(self, lab):
+        return 6 * len(self.traces(lab))  # sizes of a cache
+
+    def lasts(self, lab, case=None):
+        return sum(trace.requests / 60_000 for trace in self.traces(lab))
 
     def ready(self, lab):
         path = f"{lab.build}/bench/hitratio/hitratio"
         return None if os.access(path, os.X_OK) else f"{path} is missing"
 
     def rows(self, lab):
-        requests = self.requests(lab)
-        for alpha, once in self.traces:
-            spec = f"objects=100000,requests={requests},alpha={alpha},once={once}"
-            table = os.path.join(lab.dir, f"hitratio-{alpha}.tsv")
-            lab.load.call([f"{lab.build}/bench/hitratio/hitratio", "--zipf", spec, "--tsv", table],
-                          timeout=3600)
-            yield from self._read(table, f"Zipf {alpha}, {once} % once")
+        for number, trace in enumerate(self.traces(lab)):
+            table = os.path.join(lab.dir, f"hitratio-{number}.tsv")
+            done = lab.load.run([f"{lab.build}/bench/hitratio/hitratio", "--tsv", table, *trace.how],
+                                timeout=24 * 3600)
+            said = done.stderr.strip().replace("hitratio: ", f"{trace.name}: ", 1)
+            yield from self._read(table, trace.name, {"requests": int(done.stdout.split()[0]),
+                                                      "note": said})
 
-    def _read(self, table, trace):
+    def _read(self, table, trace, more):
         others, ours = {}, {}
         with open(table, encoding="utf-8") as lines:
             for line in lines:
@@ -192,7 +226,7 @@ class HitRatio(Scenario):
                     others[size] = max(others.get(size, 0), float(hits))
         for size, hits in ours.items():
             yield f"{trace}; cache of {size} %", "larder", {
-                "larder": hits, "best": others[size], "behind": max(0, others[size] - hits)}
+                "larder": hits, "best": others[size], "behind": max(0, others[size] - hits), **more}
 
 
 ALL = [Million(), HitRatio()]

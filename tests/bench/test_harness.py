@@ -17,14 +17,15 @@ import unittest.mock
 
 TOP = pathlib.Path(sys.argv.pop(1)) / "bench"
 sys.path.insert(0, str(TOP))
-from harness import bar, compare, driver, enclosed, plot, processes, report, stats, template  # noqa: E402
+from harness import bar, compare, driver, enclosed, lab, machine, plot, processes, report, stats  # noqa: E402
+from harness import template  # noqa: E402
 from harness.caches import CACHES  # noqa: E402
 from harness.driver import peers_of  # noqa: E402
 from harness.redirectors import REDIRECTORS  # noqa: E402
 from harness.scenario import by_bytes, per_request  # noqa: E402
 from harness import scenario  # noqa: E402
 import scenarios  # noqa: E402
-from scenarios import textbook_cdn  # noqa: E402
+from scenarios import latency, store, textbook_cdn  # noqa: E402
 
 
 class Statistics(unittest.TestCase):
@@ -215,9 +216,10 @@ class Bars(unittest.TestCase):
         kept = bar.Bar("kept", "million", "x", key="kept", least=100)
         self.assertEqual(bar.judge(kept, 100, 100), "reached (1.00×)")
         self.assertEqual(bar.judge(kept, 99.9, 100), "missed (1.00×)")
-        of_all = bar.Bar("ratio", "hitratio", None, key="behind", most=2)
+        of_all = bar.Bar("ratio", "hitratio", "real; …", key="behind", most=2)
         rows = bar.Measured({"scenarios": [{"name": "hitratio", "rows": [
-            {"case": str(n), "peer": "larder", "values": {"behind": [n / 2]}} for n in range(4)]}]})
+            {"case": f"{trace}; {n}", "peer": "larder", "values": {"behind": [n / scale]}}
+            for trace, scale in (("real", 2), ("made up", 1)) for n in range(4)]}]})
         self.assertEqual(rows.values(of_all, "larder"), [1.5])
 
     def test_they_name_what_there_is(self):
@@ -225,7 +227,9 @@ class Bars(unittest.TestCase):
         for one in bar.BARS:
             scenario = known[one.scenario]
             self.assertIn(one.key, [column.key for column in scenario.columns], one.work)
-            if one.case is not None:
+            if one.case.endswith("…"):
+                self.assertIn(one.case, [f"{trace.name}; …" for trace in scenario.traces(Scenarios.Lab())])
+            else:
                 self.assertIn(one.case, [case.name for _, cases in scenario.groups(Scenarios.Lab())
                                          for case in cases], one.work)
 
@@ -285,7 +289,7 @@ class FakeServer:
 
 class FakeLab:
     quick, full, seconds, build, most_workers = False, False, 1, "/nowhere", 1
-    origin = None
+    origin, traces = None, ()
 
     def __init__(self):
         self.one = FakeServer()
@@ -366,12 +370,67 @@ class Drivers(unittest.TestCase):
         self.lab.full = True
         self.assertEqual(len(self.driver.cases_of(Dying())[0][1]), 4)
 
+    def test_what_a_reader_must_know_is_said_once(self):
+        run = driver.Run(Dying())
+        for note in ("it is late", None, "it is late"):
+            run.add("first", "larder", {"cpu_us": 1.0, "note": note})
+        self.assertEqual(run.notes, ["it is late"])
+        self.assertEqual(run.rows, {("first", "larder"): {"cpu_us": [1.0] * 3}})
+
     def test_time_is_told(self):
         run = self.run_of(Dying())
         self.assertEqual(list(run.took), ["starting", "filling", "measuring", "stopping"])
         described = {**run.described(), "took": {"starting": 65.2, "measuring": 0.4}}
         self.assertIn("took 1 min 06 s: starting 1 min 05 s, measuring 0 s",
                       report.as_text(described, set()))
+
+
+def simulated(command, **_):
+    """What the simulator would do: larder is a point behind LRU, and Belady knows more than both."""
+    path = command[command.index("--tsv") + 1]
+    pathlib.Path(path).write_text("".join(
+        f"trace\t{policy}\t{size}\t1\t{hits}\t{hits}\t0\n" for size in ("0.5", "20")
+        for policy, hits in (("Belady", 80), ("LRU", 51), ("Larder", 50), ("Larder, bytes", 60))))
+    return types.SimpleNamespace(stdout="1234 requests, 5 objects, 5 bytes\n", stderr="hitratio: hm\n")
+
+
+class Traces(unittest.TestCase):
+    def test_the_real_one_is_first(self):
+        traces = store.HitRatio().traces(FakeLab())
+        self.assertEqual([trace.name for trace in traces],
+                         ["web07", "Zipf 0.7, 0 % once", "Zipf 0.9, 20 % once", "Zipf 1.1, 0 % once"])
+        self.assertTrue(os.path.exists(traces[0].how[-1]))
+
+    def test_ones_own_take_the_place_of_those_made_up(self):
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [f"{folder}/{name}" for name in ("a.log", "b/x.trace.xz", "c/x.trace.xz")]
+            for path in paths:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                pathlib.Path(path).write_bytes(b"x" * 1000)
+            of_me = FakeLab()
+            of_me.traces = store.traces_of(paths, "squid")
+            traces = store.HitRatio().traces(of_me)
+        self.assertEqual([trace.name for trace in traces], ["web07", "a.log", *paths[1:]])
+        self.assertEqual(traces[1].how, ["--format", "squid", paths[0]])
+        self.assertEqual([trace.requests for trace in traces], [76_118, 10, 1250, 1250])
+
+    def test_rows(self):
+        one = store.HitRatio()
+        with tempfile.TemporaryDirectory() as folder:
+            of_me = FakeLab()
+            of_me.dir, of_me.load = folder, types.SimpleNamespace(run=simulated)
+            rows = list(one.rows(of_me))
+        self.assertEqual(rows[0], ("web07; cache of 0.5 %", "larder", {
+            "larder": 50, "best": 51, "behind": 1, "requests": 1234, "note": "web07: hm"}))
+        self.assertEqual(len(rows), 2 * len(one.traces(of_me)))
+
+    def test_command_line(self):
+        done = subprocess.run([TOP / "larder-bench", "run", "hitratio", "--trace", "/nowhere/a.log"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("/nowhere/a.log", done.stderr)
+
+
 
 
 MARK = f"86399.{os.getpid()}"  # seconds that nobody else sleeps
@@ -435,6 +494,7 @@ class Enclosed(unittest.TestCase):
 class Scenarios(unittest.TestCase):
     class Lab:
         quick, full, most_workers, seconds, build = False, True, 2, 1, "/nowhere"
+        traces = ()
 
     def test_all_of_them(self):
         names = [one.name for one in scenarios.ALL]
@@ -448,6 +508,7 @@ class Scenarios(unittest.TestCase):
             cases = [case.name for _, group in one.groups(self.Lab()) for case in group]
             self.assertEqual(len(cases), len(set(cases)), one.name)
             self.assertTrue(cases, one.name)
+
 
     def test_who_is_missing_is_named(self):
         _, missing = peers_of(scenarios.ALL[0], None, "/nowhere")
