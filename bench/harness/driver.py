@@ -97,12 +97,14 @@ class Run:
         if note and note not in self.notes:
             self.notes.append(note)
 
-    def described(self):
+    def described(self, on_terminal=False):
+        """What a results.json has of it, or what there is room for on a terminal."""
         scenario = self.scenario
         return {"name": scenario.name, "title": scenario.title, "kind": scenario.kind,
                 "about": scenario.about, "page": scenario.page, "notes": self.notes,
                 "took": {what: round(seconds, 1) for what, seconds in self.took.items()},
-                "columns": [column.described() for column in scenario.columns],
+                "columns": [column.described() for column in scenario.columns
+                            if not (on_terminal and column.aside)],
                 "rows": [{"case": case, "peer": peer, "values": values}
                          for (case, peer), values in self.rows.items()]}
 

@@ -120,7 +120,7 @@ class Lab:
         self.settle(server)
 
     def under(self, server, load):
-        """The usual numbers of a load on a server."""
+        """The usual numbers of a load on a server, and its memory afterwards."""
         asked = self.origin.asked() if self.origin else None
         before = server.usage()
         seen = load()
@@ -129,4 +129,4 @@ class Lab:
             raise Failed(f"{server.title} has ended under load: {server.tail()}")
         if self.origin:
             asked = self.origin.asked() - asked
-        return {**seen, **per_request(used, seen, asked)}
+        return {**seen, **per_request(used, seen, asked), "memory_mib": server.memory() / (1 << 20)}

@@ -5,11 +5,12 @@ import math
 
 
 class Column:
-    """One number of a measurement: how it is called, shown and judged."""
+    """One number of a measurement: how it is called, shown and judged. One that is aside is not on the
+    terminal, where there is no room for all."""
 
-    def __init__(self, key, title, form="{:,.1f}", lower_is_better=True, of_limit=False):
+    def __init__(self, key, title, form="{:,.1f}", lower_is_better=True, of_limit=False, aside=False):
         self.key, self.title, self.form = key, title, form
-        self.lower_is_better, self.of_limit = lower_is_better, of_limit
+        self.lower_is_better, self.of_limit, self.aside = lower_is_better, of_limit, aside
 
     def show(self, value):
         if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -29,7 +30,8 @@ P50 = Column("p50_ms", "p50 ms", "{:.2f}")
 P99 = Column("p99_ms", "p99 ms", "{:.2f}")
 ERRORS = Column("errors", "errors", "{:,.0f}")
 MEMORY = Column("memory_mib", "memory MiB", "{:,.1f}")
-ORIGIN = Column("origin", "origin requests/1,000", "{:,.1f}")
+MEMORY_ASIDE = Column("memory_mib", "memory MiB", "{:,.1f}", aside=True)
+ORIGIN = Column("origin", "origin per 1,000", "{:,.1f}")
 
 
 class Case:

@@ -3,7 +3,7 @@ import os
 
 from harness import plot, redirectors
 from harness.processes import write
-from harness.scenario import ERRORS, KERNEL, Case, Column, Scenario
+from harness.scenario import ERRORS, KERNEL, MEMORY, Case, Column, Scenario
 
 CPU = Column("cpu_us", "CPU µs/query", of_limit=True, form="{:.2f}")
 OWN = Column("user_us", "of it user", form="{:.2f}")
@@ -20,7 +20,7 @@ class Answers(Scenario):
              "call.")
     peers = ("larder-dns", "gdnsd", "knot", "pdns", "canned")
     columns = (CPU, OWN, KERNEL, Column("per_second", "queries/s", "{:,.0f}", lower_is_better=False),
-               ERRORS)
+               MEMORY, ERRORS)
     plot = staticmethod(plot.bars)
     page = "docs/dns.md"
     redirects = True

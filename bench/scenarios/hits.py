@@ -1,9 +1,8 @@
 """Hits over HTTP/1.1."""
 from harness import plot
 from harness.caches import Want
-from harness.scenario import (CPU, ERRORS, KERNEL, ORIGIN, P50, P99, RATE, USER, Case, Scenario,
-                              by_bytes)
-
+from harness.scenario import (CPU, ERRORS, KERNEL, MEMORY, MEMORY_ASIDE, ORIGIN, P50, P99, RATE, USER,
+                              Case, Scenario, by_bytes)
 
 KIB = 1024
 LARGE = 1 << 20  # such objects are counted by bytes
@@ -22,7 +21,7 @@ class Hits(Scenario):
              "sends large bodies by sendfile. “By bytes”: the bytes received, divided by the size "
              "of the object, count as requests, so that unfinished ones count in part.")
     peers = EVERYBODY
-    columns = (CPU, USER, KERNEL, RATE, P50, P99, ORIGIN, ERRORS)
+    columns = (CPU, USER, KERNEL, RATE, P50, P99, MEMORY_ASIDE, ORIGIN, ERRORS)
     plot = staticmethod(plot.bars)
     filling = 2.5
 
@@ -53,7 +52,7 @@ class Connections(Hits):
     name = "connections"
     title = "Hits of 1 KiB by connection: kept, new for each request, pipelined"
     about = "“New” opens a TCP connection for every request; “pipelined” sends eight at a time."
-    columns = (CPU, USER, KERNEL, RATE, P50, P99, ERRORS)
+    columns = (CPU, USER, KERNEL, RATE, P50, P99, MEMORY, ERRORS)
     filling = 0.5
 
     def groups(self, lab):

@@ -4,7 +4,7 @@ import os
 from harness import plot
 from harness.caches import Want
 from harness.processes import write
-from harness.scenario import CPU, ERRORS, KERNEL, RATE, USER, Case, Column, Scenario
+from harness.scenario import CPU, ERRORS, KERNEL, MEMORY, RATE, USER, Case, Column, Scenario
 
 CONNECTIONS, STREAMS = 16, 32
 SIZES = ((1024, 10_000), (65536, 1000))
@@ -15,7 +15,7 @@ class Hits2(Scenario):
     title = "Hits over HTTP/2"
     about = f"{CONNECTIONS} connections of {STREAMS} streams each, without and with TLS."
     peers = ("larder", "nginx", "haproxy", "trafficserver", "varnish", "h2o")
-    columns = (CPU, USER, KERNEL, RATE, ERRORS)
+    columns = (CPU, USER, KERNEL, RATE, MEMORY, ERRORS)
     plot = staticmethod(plot.bars)
     filling = 4
 
@@ -49,7 +49,8 @@ class Handshakes(Scenario):
              "connection before.")
     peers = ("larder", "nginx", "haproxy", "trafficserver", "h2o")
     columns = (Column("cpu_us", "CPU µs/handshake"), USER, KERNEL,
-               Column("per_second", "handshakes/s", "{:,.0f}", lower_is_better=False), ERRORS)
+               Column("per_second", "handshakes/s", "{:,.0f}", lower_is_better=False), MEMORY,
+               ERRORS)
     plot = staticmethod(plot.bars)
     filling = 0
 

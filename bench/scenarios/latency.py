@@ -1,7 +1,7 @@
 """Latency at fixed rates, and what more workers bring."""
 from harness import plot
 from harness.caches import Want
-from harness.scenario import CPU, ERRORS, MEMORY, RATE, USER, Case, Column, Scenario
+from harness.scenario import CPU, ERRORS, MEMORY, MEMORY_ASIDE, RATE, USER, Case, Column, Scenario
 
 RATES = (1000, 5000, 10_000, 20_000, 30_000, 40_000)
 QUANTILES = tuple(Column(key, title, "{:.2f}") for key, title in (

@@ -7,9 +7,9 @@ import time
 from harness import plot
 from harness.caches import Want
 from harness.processes import Failed
-from harness.scenario import CPU, ERRORS, ORIGIN, P99, RATE, Case, Column, Scenario, by_bytes
+from harness.scenario import CPU, ERRORS, MEMORY, ORIGIN, P99, RATE, Case, Column, Scenario, by_bytes
 
-MEMORY = Column("each", "bytes of memory each", "{:,.0f}", of_limit=True)
+EACH = Column("each", "bytes of memory each", "{:,.0f}", of_limit=True)
 
 
 def get(port, path):
@@ -98,7 +98,7 @@ class Idle(Scenario):
              "server: the difference between a tenth and all of the connections, with a server "
              "started anew for each round, since memory that was used once is seldom given back.")
     peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy", "h2o", "epoll")
-    columns = (MEMORY,)
+    columns = (EACH,)
     plot = staticmethod(plot.bars)
 
     def groups(self, lab):
@@ -233,7 +233,8 @@ class Tunnels(Scenario):
     peers = ("larder", "squid", "trafficserver")
     filling = 0
     columns = (Column("cpu_us", "CPU µs/MiB, µs/tunnel"),
-               Column("per_second", "MiB/s, tunnels/s", "{:,.0f}", lower_is_better=False), ERRORS)
+               Column("per_second", "MiB/s, tunnels/s", "{:,.0f}", lower_is_better=False),
+               MEMORY, ERRORS)
     plot = staticmethod(plot.bars)
 
     def groups(self, lab):

@@ -1,7 +1,8 @@
 """What goes to the origin: misses that are stored, misses that must not be, revalidations."""
 from harness import plot
 from harness.caches import Want
-from harness.scenario import CPU, ERRORS, KERNEL, ORIGIN, P50, P99, RATE, USER, Case, Scenario
+from harness.scenario import (CPU, ERRORS, KERNEL, MEMORY, ORIGIN, P50, P99, RATE, USER, Case,
+                              Scenario)
 
 
 class Misses(Scenario):
@@ -11,7 +12,7 @@ class Misses(Scenario):
              "origin sends no-store. “Revalidated”: 1,000 stored objects, for which the origin "
              "must be asked each time and answers 304.")
     peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy")
-    columns = (CPU, USER, KERNEL, RATE, P50, P99, ORIGIN, ERRORS)
+    columns = (CPU, USER, KERNEL, RATE, P50, P99, MEMORY, ORIGIN, ERRORS)
     plot = staticmethod(plot.bars)
 
     def groups(self, lab):

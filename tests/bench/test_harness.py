@@ -377,6 +377,14 @@ class Drivers(unittest.TestCase):
         self.assertEqual(run.notes, ["it is late"])
         self.assertEqual(run.rows, {("first", "larder"): {"cpu_us": [1.0] * 3}})
 
+    def test_what_is_aside_is_not_on_the_terminal(self):
+        one = Dying()
+        one.columns = (scenario.CPU, scenario.MEMORY_ASIDE)
+        run = driver.Run(one)
+        run.add("first", "larder", {"cpu_us": 1.0, "memory_mib": 2.0})
+        self.assertIn("memory", report.as_text(run.described(), set()))
+        self.assertNotIn("memory", report.as_text(run.described(on_terminal=True), set()))
+
     def test_time_is_told(self):
         run = self.run_of(Dying())
         self.assertEqual(list(run.took), ["starting", "filling", "measuring", "stopping"])
@@ -384,6 +392,18 @@ class Drivers(unittest.TestCase):
         self.assertIn("took 1 min 06 s: starting 1 min 05 s, measuring 0 s",
                       report.as_text(described, set()))
 
+
+class Measuring(unittest.TestCase):
+    """Of one server, which is under load."""
+
+    server = types.SimpleNamespace(
+        title="larder", port=1, is_alive=lambda: True, memory=lambda: 3 << 20,
+        usage=lambda used=iter((1.0, 1.5, 2.0, 2.5)): processes.Usage(next(used)))
+
+    def test_memory_is_told_of_every_load(self):
+        load = {"requests": 1000, "seconds": 1.0, "errors": 0}
+        row = lab.Lab.under(types.SimpleNamespace(origin=None), self.server, lambda: load)
+        self.assertEqual((row["cpu_us"], row["memory_mib"]), (500.0, 3.0))
 
 def simulated(command, **_):
     """What the simulator would do: larder is a point behind LRU, and Belady knows more than both."""
