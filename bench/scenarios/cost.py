@@ -11,6 +11,7 @@ from harness.redirectors import World
 from harness.scenario import CPU, ERRORS, MEMORY, ORIGIN, P99, RATE, USER, Case, Column, Scenario
 from scenarios.dns import CPU as CPU_DNS
 from scenarios.dns import OWN as USER_DNS
+from scenarios.dns import subnets
 from scenarios.store import status_of
 
 READY = Column("ready_s", "s until ready", "{:,.2f}")
@@ -40,8 +41,8 @@ class Objects(Cost):
     title = "Cost against size: objects"
     about = ("Hits of 1 KiB, spread evenly over this many stored objects; 64 connections and 256 "
              "MiB of memory for the cache. From 300,000 objects on, most are read from the page "
-             "cache.")
-    peers = ("larder", "nginx", "trafficserver")
+             "cache; the raw epoll server has one response for all.")
+    peers = ("larder", "nginx", "trafficserver", "epoll")
     columns = (CPU, USER, RATE, P99, MEMORY, ORIGIN, ERRORS)
     filling = 20
 
@@ -64,7 +65,7 @@ class Connections(Cost):
     title = "Cost against size: connections"
     about = ("Hits of 1 KiB over this many connections, all of them busy. Memory is that of the "
              "server meanwhile.")
-    peers = ("larder", "nginx", "trafficserver", "haproxy")
+    peers = ("larder", "nginx", "trafficserver", "haproxy", "epoll")
     columns = (CPU, USER, RATE, P99, MEMORY, ERRORS)
 
     def groups(self, lab):
@@ -83,8 +84,9 @@ class Rules(Cost):
     name = "cost-rules"
     title = "Cost against size: networks in an access rule"
     about = ("Hits of 1 KiB by a client that is in none of this many denied networks (/32, 16 "
-             "addresses apart); a client in the last of them gets 403. 64 connections.")
-    peers = ("larder", "nginx", "squid", "haproxy")
+             "addresses apart); a client in the last of them gets 403. 64 connections. The raw epoll "
+             "server has no rules.")
+    peers = ("larder", "nginx", "squid", "haproxy", "epoll")
     columns = (CPU, USER, RATE, MEMORY, READY, ERRORS)
     counts = ((10, QUICK), (1000, FULL), (10_000, QUICK), (100_000, QUICK), (400_000, USUAL))
 
@@ -98,7 +100,7 @@ class Rules(Cost):
 
     def fill(self, lab, server, case):
         lab.fill(server, 1000, KIB)
-        status = self.denied(server, case)
+        status = 403 if server.is_limit else self.denied(server, case)
         if status != 403:
             raise Failed(f"{server.title} lets through what a rule denies: {status}")
 
@@ -115,7 +117,7 @@ class Hosts(Rules):
     name = "cost-hosts"
     title = "Cost against size: names in a list of hosts"
     about = ("Hits of 1 KiB for a host that is not in a file of this many denied hosts; a host in "
-             "it gets 403. 64 connections.")
+             "it gets 403. 64 connections. The raw epoll server has no rules.")
     counts = ((10, QUICK), (1000, FULL), (10_000, USUAL), (100_000, QUICK), (1_000_000, USUAL))
 
     @staticmethod
@@ -131,8 +133,8 @@ class Zones(Cost):
     name = "cost-zones"
     title = "Cost against size: zones of the redirector"
     about = ("One fixed address in each of this many zones, with queries for all of them at "
-             "random; UDP, a hundred queries in progress.")
-    peers = ("larder-dns", "gdnsd", "knot")
+             "random; UDP, a hundred queries in progress. “canned” knows no zones.")
+    peers = ("larder-dns", "gdnsd", "knot", "canned")
     columns = (CPU_DNS, USER_DNS, Column("per_second", "queries/s", "{:,.0f}", lower_is_better=False),
                MEMORY, READY, ERRORS)
     redirects = True
@@ -161,7 +163,8 @@ class Prefixes(Zones):
     name = "cost-prefixes"
     title = "Cost against size: networks of the redirector"
     about = ("The nearest of 16 replicas by the query's client subnet (EDNS) among this many "
-             "networks, with queries from all of them; every answer is checked.")
+             "networks, with queries from all of them; every answer is checked, but those of "
+             "“canned”, which are all the same.")
     counts = ((10, QUICK), (1000, FULL), (10_000, USUAL), (100_000, QUICK), (1_000_000, USUAL))
 
     @staticmethod
@@ -172,7 +175,7 @@ class Prefixes(Zones):
         redirectors.look(server)
 
     def measure(self, lab, server, case):
-        return self.under(lab, server, lambda: lab.load.subnets(server.port, lab.seconds, case.count))
+        return self.under(lab, server, lambda: subnets(lab, server))
 
 
 ALL = [Objects(), Connections(), Rules(), Hosts(), Zones(), Prefixes()]

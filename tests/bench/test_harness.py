@@ -529,6 +529,13 @@ class Scenarios(unittest.TestCase):
             self.assertEqual(len(cases), len(set(cases)), one.name)
             self.assertTrue(cases, one.name)
 
+    def test_limits_are_beside_what_they_can_do(self):
+        peers = {one.name: one.peers for one in scenarios.ALL}
+        for name in ("hits", "connections", "mixed", "idle", "latency", "cost-objects", "cost-connections",
+                     "cost-rules", "cost-hosts"):
+            self.assertIn("epoll", peers[name])
+        for name in ("dns", "cost-zones", "cost-prefixes"):
+            self.assertIn("canned", peers[name])
 
     def test_who_is_missing_is_named(self):
         _, missing = peers_of(scenarios.ALL[0], None, "/nowhere")
