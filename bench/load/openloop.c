@@ -15,7 +15,9 @@
  *       --close          a connection for each request
  *       --seed N
  *
- * HTTP/1.1 on loopback, answers with Content-Length. Prints one line of JSON. One thread.
+ * HTTP/1.1 on loopback, answers with Content-Length. One thread. Prints one line of JSON. Its
+ * "busy" is the part of the time in which there was something to do here: near 1, this program is
+ * what made requests late, and not the server.
  */
 #include "bench/load/draw.h"
 #include "bench/load/latency.h"
@@ -59,6 +61,7 @@ static uint64_t *queue; /* due requests that wait for a connection */
 static uint64_t queue_first, queue_last;
 static uint64_t requests, bytes, errors, asked_fresh;
 static uint64_t began, ends;
+static uint64_t rested; /* nanoseconds in which there was nothing to do */
 static int loop;
 static char authority[300]; /* as other clients would say it: a cache goes by it */
 
@@ -373,6 +376,31 @@ static void arm(int timer)
     timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
+/* Does a connection wait for the next moment? While all of them wait for the server, moments may
+ * pass. */
+static bool is_timed(void)
+{
+    return want.rate > 0 && idle_count > 0;
+}
+
+/* What has come. If nothing has, and nothing is due, waits until it does or is. */
+static int await(int timer, struct epoll_event *events)
+{
+    int count = epoll_wait(loop, events, EVENTS, 0);
+    uint64_t now = now_ns();
+
+    if (count != 0 || now >= ends || (is_timed() && next_due <= now)) {
+        return count;
+    }
+    if (is_timed()) {
+        arm(timer);
+    }
+    count = epoll_wait(loop, events, EVENTS, (int)((ends - now) / 1000000u) + 1);
+    uint64_t woken = now_ns();
+    rested += (is_timed() && next_due < woken ? next_due : woken) - now;
+    return count;
+}
+
 /* ---- the whole ---- */
 
 static void handle(struct conn *conn)
@@ -415,9 +443,8 @@ static void run(void)
     for (uint64_t now = began; now < ends; now = now_ns()) {
         if (want.rate > 0) {
             arrive(now);
-            arm(timer);
         }
-        int n = epoll_wait(loop, events, EVENTS, (int)((ends - now) / 1000000u) + 1);
+        int n = await(timer, events);
         for (int i = 0; i < n; i++) {
             if (events[i].data.ptr) {
                 handle(events[i].data.ptr);
@@ -445,6 +472,9 @@ static void count_unanswered(void)
     while (queue_first != queue_last) {
         latency_count(now - queue[queue_first++ % QUEUE]);
     }
+    for (; next_due < ends; advance()) {
+        latency_count(now - next_due);
+    }
 }
 
 static void print(void)
@@ -454,11 +484,11 @@ static void print(void)
     count_unanswered();
     printf("{\"requests\": %llu, \"seconds\": %.3f, \"bytes\": %llu, \"errors\": %llu, "
            "\"mean_ms\": %.4f, \"p50_ms\": %.4f, \"p90_ms\": %.4f, \"p99_ms\": %.4f, "
-           "\"p999_ms\": %.4f, \"max_ms\": %.4f}\n",
+           "\"p999_ms\": %.4f, \"max_ms\": %.4f, \"busy\": %.4f}\n",
            (unsigned long long)requests, took, (unsigned long long)bytes,
            (unsigned long long)errors, latency_mean_ms(), latency_quantile_ms(0.5),
            latency_quantile_ms(0.9), latency_quantile_ms(0.99), latency_quantile_ms(0.999),
-           latency_worst_ms());
+           latency_worst_ms(), 1 - (double)rested / 1e9 / took);
 }
 
 int main(int argc, char **argv)

@@ -2,9 +2,11 @@
 """openloop times requests from the moment at which they were due: openloop.py OPENLOOP
 
 The server of this test stops answering for a while. Whoever sends the next request only after the last
-answer sees one slow answer; here all that were due meanwhile must have waited.
+answer sees one slow answer; here all that were due meanwhile must have waited. Where it is openloop that
+stands still, it must not look like the server.
 """
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -113,7 +115,26 @@ def ends():
     server.gate.clear()
     got = run(server.port, "--rate", RATE, "--connections", 4, "--seconds", 1)
     check(got["requests"] == 0 and got["p50_ms"] >= 200, f"nobody was answered: {got}")
+    check(0 <= got["busy"] < 0.95, f"it is the server that all wait for: {got}")
     server.gate.set()
+
+
+def falls_behind():
+    """The load itself stands still for most of the time: that is told."""
+    for seconds in (1, 4, 16):  # until it is stopped before it has ended
+        server = Server()
+        began = time.monotonic()
+        with subprocess.Popen([sys.argv[1], "--rate", "100", "--seconds", str(seconds), str(server.port),
+                               "/o/%/5"], stdout=subprocess.PIPE, text=True) as load:
+            while not server.asked and load.poll() is None:
+                time.sleep(0.001)
+            load.send_signal(signal.SIGSTOP)
+            time.sleep(max(2 * seconds, 3 * (time.monotonic() - began)))
+            load.send_signal(signal.SIGCONT)
+            got = json.loads(load.communicate()[0])
+        if got["seconds"] > 1.5 * seconds:
+            break
+    check(0.5 < got["busy"] <= 1 and got["errors"] == 0, f"it was not at rest: {got}")
 
 
 def closes():
@@ -172,6 +193,6 @@ def draws():
     check(0 < numbers.count(1) > numbers.count(40), "the first more often than the fortieth")
 
 
-for part in (pauses, ends, closes, tunnels, leaves, meets, draws):
+for part in (pauses, ends, falls_behind, closes, tunnels, leaves, meets, draws):
     part()
 sys.exit(failures > 0)

@@ -405,6 +405,15 @@ class Measuring(unittest.TestCase):
         row = lab.Lab.under(types.SimpleNamespace(origin=None), self.server, lambda: load)
         self.assertEqual((row["cpu_us"], row["memory_mib"]), (500.0, 3.0))
 
+    def test_a_load_that_is_behind_says_so(self):
+        one = latency.OpenLoop()
+        for busy, note in ((0.5, None), (0.99, "larder, 80,000/s: the load generator was behind, so these "
+                                               "are its own limits, not the server's")):
+            row = one.measure(types.SimpleNamespace(seconds=1, under=lambda _, load, busy=busy: {"busy": busy}),
+                              self.server, scenario.Case("80,000/s", rate=80_000))
+            self.assertEqual(row.get("note"), note)
+
+
 def simulated(command, **_):
     """What the simulator would do: larder is a point behind LRU, and Belady knows more than both."""
     path = command[command.index("--tsv") + 1]
