@@ -60,17 +60,24 @@ def known():
     return numbers
 
 
+# What each kind is called: how it is counted, and what its program calls it.
+KINDS = {**{kind: (of_micro, kind) for kind in MICRO},
+         **{f"answer-{kind}": (of_answer, kind) for kind in ANSWERS}}
+
+
 def measure(build, wanted):
-    for kinds, prefix, how in ((MICRO, "", of_micro), (ANSWERS, "answer-", of_answer)):
-        for kind in kinds:
-            if not wanted or prefix + kind in wanted:
-                yield prefix + kind, how(build, kind)
+    for name, (how, kind) in KINDS.items():
+        if not wanted or name in wanted:
+            yield name, how(build, kind)
 
 
 def main():
     words = [word for word in sys.argv[1:] if word != "--write"]
     if not words:
         sys.exit(__doc__)
+    for kind in words[1:]:
+        if kind not in KINDS:
+            sys.exit(f"instructions.py: there is no kind {kind}; known: {', '.join(KINDS)}")
     if not shutil.which("valgrind"):
         print("skipped: valgrind is missing")
         sys.exit(77)

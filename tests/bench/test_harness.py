@@ -460,6 +460,12 @@ class Traces(unittest.TestCase):
         self.assertIn("/nowhere/a.log", done.stderr)
 
 
+class Instructions(unittest.TestCase):
+    def test_a_kind_that_is_not_there_is_no_success(self):
+        done = subprocess.run([TOP / "instructions.py", "/nowhere", "key", "parse-requst"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertRegex(done.stderr, "no kind parse-requst; known: parse-request, .*answer-cookie\n$")
 
 
 MARK = f"86399.{os.getpid()}"  # seconds that nobody else sleeps
