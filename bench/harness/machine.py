@@ -1,4 +1,6 @@
 """On what a run was made: so that its numbers can be read by somebody else."""
+import datetime
+import json
 import os
 import platform
 import subprocess
@@ -26,13 +28,35 @@ def version_of(package):
     return version if state == "installed" else None
 
 
-def commit_of(top):
-    out = subprocess.run(["git", "-C", top, "describe", "--always", "--dirty"], capture_output=True,
-                         text=True, check=False)
+def source_of(build):
+    """The source tree that a folder of meson's is for, or None."""
+    try:
+        with open(f"{build}/meson-info/meson-info.json", encoding="utf-8") as info:
+            return json.load(info)["directories"]["source"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def commit_of(build):
+    """That of the sources now; they may have changed after they were built."""
+    source = source_of(build)
+    if not source:
+        return None
+    out = subprocess.run(["git", "-C", source, "describe", "--always", "--dirty"],
+                         capture_output=True, text=True, check=False)
     return out.stdout.strip() or None
 
 
-def describe(top, server_cores, load_cores):
+def built(build):
+    """When, or None."""
+    try:
+        when = os.stat(f"{build}/proxy/larder-proxy").st_mtime
+    except OSError:
+        return None
+    return datetime.datetime.fromtimestamp(when).astimezone().isoformat(timespec="seconds")
+
+
+def describe(build, server_cores, load_cores):
     memory = first_of("/proc/meminfo", "MemTotal").split()[0]
     return {
         "processor": first_of("/proc/cpuinfo", "model name"),
@@ -43,7 +67,8 @@ def describe(top, server_cores, load_cores):
         "kernel": platform.release(),
         "system": first_os_name(),
         "load_average": os.getloadavg()[0],
-        "commit": commit_of(top),
+        "commit": commit_of(build),
+        "built": built(build),
         "versions": {name: version for name in PACKAGES if (version := version_of(name))},
     }
 

@@ -460,6 +460,25 @@ class Traces(unittest.TestCase):
         self.assertIn("/nowhere/a.log", done.stderr)
 
 
+class Builds(unittest.TestCase):
+    def test_the_commit_is_that_of_what_was_built(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source, build = f"{folder}/source", f"{folder}/build"
+            for made in (source, f"{build}/meson-info", f"{build}/proxy"):
+                os.makedirs(made)
+            for command in (("init", "-q"), ("-c", "user.name=n", "-c", "user.email=n@e", "commit", "-q",
+                                             "--allow-empty", "-m", "first"), ("tag", "-a", "-m", "t", "v7")):
+                subprocess.run(["git", "-C", source, *command], check=True, env={
+                    **os.environ, "GIT_COMMITTER_NAME": "n", "GIT_COMMITTER_EMAIL": "n@e"})
+            self.assertIsNone(machine.commit_of(build))
+            self.assertIsNone(machine.built(build))
+            pathlib.Path(build, "meson-info/meson-info.json").write_text(
+                json.dumps({"directories": {"source": source, "build": build}}))
+            pathlib.Path(build, "proxy/larder-proxy").touch()
+            self.assertEqual(machine.commit_of(build), "v7")
+            self.assertRegex(machine.built(build), r"^\d{4}-\d\d-\d\dT")
+
+
 class Instructions(unittest.TestCase):
     def test_a_kind_that_is_not_there_is_no_success(self):
         done = subprocess.run([TOP / "instructions.py", "/nowhere", "key", "parse-requst"],
