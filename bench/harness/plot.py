@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import textwrap
 
+from harness.processes import Failed
 from harness.stats import median
 
 # Told apart also by those who see few colours (Okabe and Ito). A server has the same in all plots.
@@ -12,6 +13,7 @@ SERVERS = (("larder", "larder-dns"), ("nginx", "gdnsd"), ("trafficserver", "knot
            ("varnish",), ("haproxy",), ("h2o",), ("epoll", "canned"))
 COLOUR_OF = {name: colour for names, colour in zip(SERVERS, COLOURS) for name in names}
 WIDTH, HEIGHT = 860, 330
+PATIENCE = 60  # seconds
 
 
 def available():
@@ -30,12 +32,15 @@ def label(text):
 
 def draw(commands, height=HEIGHT):
     """SVG text, without the parts that a page does not want."""
+    if not available():
+        raise Failed("gnuplot is not installed")
     script = (f"set terminal svg size {WIDTH},{height} dynamic font 'sans-serif,13'\n"
               "set encoding utf8\nset border 3 lc rgb '#666666'\nset tics nomirror\n"
               "set grid ytics lc rgb '#dddddd'\n" + commands)
-    out = subprocess.run(["gnuplot"], input=script, capture_output=True, text=True, check=False)
-    if out.returncode != 0:
-        raise RuntimeError(f"gnuplot: {out.stderr.strip()}\n{script}")
+    out = subprocess.run(["gnuplot"], input=script, capture_output=True, text=True, check=False,
+                         timeout=PATIENCE)
+    if out.returncode != 0 or "<svg" not in out.stdout:
+        raise Failed(f"gnuplot: {out.stderr.strip() or 'it drew nothing'}")
     return out.stdout[out.stdout.index("<svg"):]
 
 

@@ -5,7 +5,7 @@ import json
 import math
 import os
 
-from harness import bar, plot
+from harness import bar
 from harness.scenario import Column
 from harness.stats import median, spread
 
@@ -152,12 +152,20 @@ def html_bar(results):
     return text + "</table></div>"
 
 
+def html_plot(run, draw):
+    """Or why there is none. Whatever goes wrong here, the hours that were measured are not lost to it."""
+    try:
+        picture = draw(run) if draw else None
+    except Exception as failed:
+        return f"<p class=note>no plot: {html.escape(str(failed) or repr(failed))}</p>"
+    return f"<div class=plot>{picture}</div>" if picture else ""
+
+
 def html_of(run, limits, draw):
     parts = [f"<h2 id='{run['name']}'>{html.escape(run['title'])}</h2>",
              f"<p class=soft>{html.escape(run['about'])}</p>"]
-    if draw and run["rows"] and plot.available():
-        parts.append(f"<div class=plot>{draw(run) or ''}</div>")
     if run["rows"]:
+        parts.append(html_plot(run, draw))
         parts.append(html_table(run, limits))
     parts += [f"<p class=note>{html.escape(note)}</p>" for note in run["notes"]]
     if run.get("took"):

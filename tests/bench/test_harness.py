@@ -145,6 +145,23 @@ class Reports(unittest.TestCase):
         told["scenarios"][0]["rows"][0]["case"] = "1 KiB, one object"
         self.assertIn("<h2 id=bar>", report.page(told, {}))
 
+    def test_a_plot_that_fails_costs_nothing_else(self):
+        def fail(_):
+            raise RuntimeError("out of <ink>")
+        text = report.page(results([10, 11, 12]), {"hits": fail})
+        self.assertIn("<p class=note>no plot: out of &lt;ink&gt;</p>", text)
+        self.assertIn("<td>larder<td>11.0", text)
+        for does, why in (("echo 'line 3: no' >&2; exit 1", "no plot: gnuplot: line 3: no"),
+                          (":", "no plot: gnuplot: it drew nothing"),
+                          (None, "no plot: gnuplot is not installed")):
+            with tempfile.TemporaryDirectory() as folder:
+                if does:
+                    path = pathlib.Path(folder, "gnuplot")
+                    path.write_text(f"#!/bin/sh\n{does}\n", encoding="ascii")
+                    path.chmod(0o755)
+                with unittest.mock.patch.dict(os.environ, {"PATH": folder}):
+                    self.assertIn(why, report.page(results([10]), {"hits": plot.bars}))
+
     def test_saved_and_compared(self):
         with tempfile.TemporaryDirectory() as folder:
             for name, values in (("a", [10, 11, 12, 13]), ("b", [20, 21, 22, 23])):
