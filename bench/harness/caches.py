@@ -13,6 +13,10 @@ from harness.template import fill
 class Want:
     """What a scenario asks of a cache."""
 
+    TOLD = {"mode": "{}", "workers": "{} workers", "memory_mib": "memory {:,} MiB",
+            "store_mib": "store {:,} MiB", "disk": "no disk", "networks": "{:,} networks",
+            "hosts": "{:,} hosts"}
+
     def __init__(self, mode="http", workers=1, memory_mib=256, store_mib=8192, disk=True,
                  files=(), networks=0, hosts=0, sync_s=60):
         self.mode = mode  # "http", "h2c" or "tls" (HTTP/2 by ALPN)
@@ -25,11 +29,18 @@ class Want:
         self.hosts = hosts  # so many may not be asked for
         self.sync_s = sync_s  # for who writes down where things lie from time to time: how often
 
+    def __str__(self):
+        """What is not as usual."""
+        usual = Want()
+        return ", ".join(form.format(getattr(self, name)) for name, form in self.TOLD.items()
+                         if getattr(self, name) != getattr(usual, name))
+
 
 class Cache(Program):
     """One of them. `port` answers as a replica of the origin, `forward` as a forward proxy."""
 
     modes = ("http",)
+    configured = ("config", "networks", "hosts")
     needs = ()  # programs
     is_limit = False
     forwards = False
@@ -58,6 +69,10 @@ class Cache(Program):
     def base(self):
         scheme = "https" if self.want.mode == "tls" else "http"
         return f"{scheme}://127.0.0.1:{self.port}"
+
+    def ports(self):
+        return {"PORT": self.port, "FORWARD_PORT": self.forward, "ADMIN_PORT": self.admin,
+                "ORIGIN_PORT": self.origin.port}
 
     def begin(self):
         self.held = {}
@@ -116,6 +131,7 @@ class Cache(Program):
 
 class Larder(Cache):
     title = "larder"
+    configured = ("config", "hosts")  # its networks are in the first
     modes = ("http", "h2c", "tls")
     forwards = True
     build = ""  # the driver's
@@ -228,6 +244,8 @@ class Squid(Cache):
 
 class TrafficServer(Cache):
     title, needs, modes = "trafficserver", ("traffic_server",), ("http", "tls")
+    configured = tuple(f"etc/{name}.config" for name in ("records", "remap", "storage",
+                                                         "ssl_multicert"))
 
     def prepare(self):
         etc = f"{self.dir}/etc"

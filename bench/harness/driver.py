@@ -197,6 +197,7 @@ class Driver:
                 self.progress.say(f"{scenario.name}: {case}: done")
 
     def _one(self, run):
+        self.lab.scenario = run.scenario.name
         if getattr(run.scenario, "whole", False):
             with run.doing("measuring"):
                 self._whole(run)

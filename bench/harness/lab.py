@@ -8,6 +8,7 @@ import time
 
 from harness import caches, redirectors
 from harness.certificate import Certificate
+from harness.configurations import Configurations
 from harness.load import Load
 from harness.origin import Origin
 from harness.processes import Failed
@@ -38,7 +39,8 @@ class Lab:
         self.most_workers = half
         self.load = Load(self.load_cores, build)
         self.origin = None
-        self.configurations = {}
+        self.configurations = Configurations(where, build)
+        self.scenario = ""  # the name of the one that is run
         for kind in (caches.Larder, caches.Epoll, *redirectors.REDIRECTORS.values()):
             kind.build = build
         self.certificate = Certificate(where)
@@ -48,6 +50,7 @@ class Lab:
     def begin_origin(self):
         self.origin = Origin(tempfile.mkdtemp(prefix="origin.", dir=self.dir), self.load_cores)
         os.chmod(self.origin.dir, 0o755)
+        self.configurations.keep(self.origin, self.scenario)
         return self.origin.begin()
 
     @contextlib.contextmanager
@@ -70,22 +73,14 @@ class Lab:
         where = tempfile.mkdtemp(prefix=f"{name}.", dir=self.dir)
         os.chmod(where, 0o777)
         if getattr(scenario, "redirects", False):
-            server = redirectors.make(name, where, self.cores_for(1), want or redirectors.World())
+            want = want or redirectors.World()
+            server = redirectors.make(name, where, self.cores_for(1), want)
         else:
             server = caches.make(name, where, self.origin, want, self.certificate,
                                  self.cores_for(want.workers))
-        self._keep_configuration(server)
+        told = f" ({want})" if str(want) else ""
+        self.configurations.keep(server, self.scenario + told)
         return server
-
-    def _keep_configuration(self, server):
-        path = os.path.join(server.dir, "config")
-        text = " ".join(server.command) + "\n"
-        for name in ("config", "etc/records.config", "pdns.conf"):
-            path = os.path.join(server.dir, name)
-            if os.path.exists(path) and os.path.getsize(path) < 65536:
-                with open(path, encoding="utf-8", errors="replace") as config:
-                    text += "\n" + config.read()
-        self.configurations.setdefault(server.title, text)
 
     def drop(self, *servers):
         """They end side by side."""

@@ -8,6 +8,7 @@ import time
 from harness.processes import PATIENCE, Failed, Program
 
 LAN_KBIT = 100_000
+CONFIGURED = ("config", "dns.yaml", "nets.csv")  # files of whatever is started on a host
 
 
 def call(*command):
@@ -132,8 +133,10 @@ class Network:
 
     def program(self, host, name, command, where, port):
         """Started there, and listening."""
-        program = Program(name, host.command(*command), where).start()
-        self.programs.append(program)
+        program = Program(name, host.command(*command), where)
+        program.configured = CONFIGURED
+        self.lab.configurations.keep(program, self.lab.scenario, command)
+        self.programs.append(program.start())
         end = time.monotonic() + PATIENCE
         while not host.listens(port):
             if not program.is_alive() or time.monotonic() > end:

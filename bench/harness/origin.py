@@ -23,6 +23,9 @@ class Origin(Program):
         self.port = free_port()
         super().__init__("origin", prepare(where, f"127.0.0.1:{self.port}"), where, cores)
 
+    def ports(self):
+        return {"PORT": self.port}
+
     def begin(self):
         self.start()
         return self.await_port(self.port)

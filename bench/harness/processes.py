@@ -125,6 +125,8 @@ def listens(port, udp=False):
 class Program:
     """One process with what it starts, on some cores, its output in a file."""
 
+    configured = ("config",)  # what it reads, in its folder; not all of them need be there
+
     def __init__(self, name, command, where, cores=None, env=None, before=None):
         self.name, self.command, self.dir, self.cores = name, command, where, cores
         self.env = {**os.environ, **(env or {})}
@@ -138,6 +140,10 @@ class Program:
             os.sched_setaffinity(0, self.cores)
         if self.before:
             self.before()
+
+    def ports(self):
+        """{name: port} of those that were chosen for it."""
+        return {}
 
     def start(self):
         self.leaving = None

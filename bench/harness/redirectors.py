@@ -21,6 +21,9 @@ class World:
         self.count = networks
         self.zones = zones  # z0.example …, with a `www` each, besides
 
+    def __str__(self):
+        return f"{self.count:,} networks" + (f", {self.zones:,} zones" if self.zones else "")
+
     @staticmethod
     def network(i):
         """(network, number of its replica); as bench/ecsload.c asks."""
@@ -79,6 +82,9 @@ class Redirector(Program):
         self.dir, self.port, self.workers = where, free_port(), workers
         super().__init__(self.title, self.prepare(), where, cores)
 
+    def ports(self):
+        return {"PORT": self.port}
+
     def begin(self):
         patience = PATIENCE + self.world.zones / ZONES_A_SECOND
         self.began = time.monotonic()
@@ -111,6 +117,7 @@ class Redirector(Program):
 
 class LarderDns(Redirector):
     title, hashes = "larder-dns", True
+    configured = ("config", "nets.csv")
 
     def prepare(self):
         self.file("nets.csv", "".join(f"{net},r{n}\n" for net, n in self.world.networks()))
@@ -132,6 +139,7 @@ class LarderDns(Redirector):
 
 class Gdnsd(Redirector):
     title, needs = "gdnsd", ("gdnsd",)
+    configured = ("config", "geoip/nets", "zones/bench.example", "zones/z0.example")  # one of all z…
 
     def prepare(self):
         for folder in ("geoip", "zones", "run", "state"):
@@ -151,6 +159,7 @@ class Gdnsd(Redirector):
 
 class Knot(Redirector):
     title, needs = "knot", ("knotd",)
+    configured = ("config", "geo.conf", "bench.zone", "z.zone")
 
     def prepare(self):
         self.file("geo.conf", "www.bench.example:\n" + "".join(
@@ -165,6 +174,7 @@ class Knot(Redirector):
 
 class PowerDns(Redirector):
     title, needs = "pdns", ("pdns_server",)
+    configured = ("pdns.conf", "zones.yaml")
 
     def prepare(self):
         names = "".join(f"      r{n}.bench.example: [ a: 192.0.2.{n} ]\n"

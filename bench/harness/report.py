@@ -5,7 +5,7 @@ import json
 import math
 import os
 
-from harness import bar
+from harness import bar, configurations
 from harness.scenario import Column
 from harness.stats import median, spread
 
@@ -115,8 +115,10 @@ nav { display: flex; flex-wrap: wrap; gap: .2rem .9rem; margin: 1rem 0 } a { col
 dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .1rem 1rem;
      max-width: 60rem } dt { color: var(--soft) }
 dd { margin: 0 } summary { cursor: pointer; padding: .15rem 0 }
-pre { overflow-x: auto; font-size: 12px; background: var(--ours); padding: .6rem;
-      border-radius: 4px; max-height: 30rem }
+details details { margin-left: 1.1rem }
+pre { overflow-x: auto; font-size: 12px; background: var(--ours); padding: .6rem; margin: .3rem 0 .8rem;
+      border-radius: 4px; max-height: 30rem } pre.command { white-space: pre-wrap }
+.file { margin: .3rem 0 0; font-size: 13px; color: var(--soft) }
 """
 
 
@@ -190,23 +192,40 @@ def facts(results):
                             for key, value in shown.items()) + "</dl>"
 
 
+def html_configuration(one):
+    files = "".join(f"<p class=file>{html.escape(name)}</p><pre>{html.escape(text)}</pre>"
+                    for name, text in one["files"].items())
+    return (f"<details><summary>{html.escape('; '.join(one['for']) or 'all')}</summary>"
+            f"<pre class=command>{html.escape(one['command'])}</pre>{files}</details>")
+
+
+def html_configurations(results):
+    text = ("<h2 id=configurations>Configurations</h2><p class=soft>Each with the scenarios that it was "
+            "for. DIR is a folder of the server's own, RUN that of the run, BUILD where Larder was "
+            "built; PORT and its like are ports that were free. Of long files, the first and the last "
+            "lines are here.</p>")
+    for server, each in configurations.by_server(results["configurations"]).items():
+        count = f"{len(each)} configuration{'s' * (len(each) > 1)}"
+        text += (f"<details><summary>{html.escape(server)} <span class=soft>{count}</span></summary>"
+                 + "".join(map(html_configuration, each)) + "</details>")
+    return text
+
+
 def page(results, plots):
     limits = set(results["limits"])
     runs = results["scenarios"]
     told = html_bar(results)
     links = ("<a href='#bar'>the bar</a> " if told else "") + "".join(
         f"<a href='#{run['name']}'>{html.escape(run['name'])}</a> " for run in runs)
+    links += "<a href='#configurations'>configurations</a>"
     body = "\n".join(html_of(run, limits, plots.get(run["name"])) for run in runs)
-    configurations = "".join(
-        f"<details><summary>{html.escape(name)}</summary><pre>{html.escape(text)}</pre></details>"
-        for name, text in results["configurations"].items())
     return (f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
             f"content='width=device-width, initial-scale=1'><title>Larder beside its peers</title>"
             f"<style>{STYLE}</style><h1>Larder beside its peers</h1>"
             f"<p class=soft>Servers were measured in turn, round by round. Numbers are medians; ± is half "
             f"the distance between the extremes. Processor time and memory come from the kernel, for all "
-            f"processes of a server.</p>{facts(results)}<nav>{links}</nav>{told}{body}<h2>Configurations</h2>"
-            f"{configurations}</html>\n")
+            f"processes of a server.</p>{facts(results)}<nav>{links}</nav>{told}{body}"
+            f"{html_configurations(results)}</html>\n")
 
 
 def save(results, plots, where):

@@ -17,11 +17,11 @@ import unittest.mock
 
 TOP = pathlib.Path(sys.argv.pop(1)) / "bench"
 sys.path.insert(0, str(TOP))
-from harness import bar, compare, driver, enclosed, lab, machine, plot, processes, report, stats  # noqa: E402
-from harness import template  # noqa: E402
-from harness.caches import CACHES  # noqa: E402
+from harness import bar, compare, configurations, driver, enclosed, lab, machine  # noqa: E402
+from harness import plot, processes, report, stats, template  # noqa: E402
+from harness.caches import CACHES, Want  # noqa: E402
 from harness.driver import peers_of  # noqa: E402
-from harness.redirectors import REDIRECTORS  # noqa: E402
+from harness.redirectors import REDIRECTORS, World  # noqa: E402
 from harness.scenario import by_bytes, per_request  # noqa: E402
 from harness import scenario  # noqa: E402
 import scenarios  # noqa: E402
@@ -110,7 +110,8 @@ def results(values, peer="larder"):
             "machine": {"processor": "<p>", "cores": 2, "server_cores": [0], "load_cores": [1],
                         "memory_mib": 1, "kernel": "k", "system": "s", "load_average": 0.0,
                         "commit": "c", "versions": {"nginx": "1"}},
-            "configurations": {"nginx": "<b>not bold</b>"},
+            "configurations": [{"server": "nginx", "for": ["hits", "mixed"], "command": "nginx -c '<c>'",
+                                "files": {"config": "<b>not bold</b>"}}],
             "scenarios": [{"name": "hits", "title": "Hits & more", "kind": "performance", "about": "",
                            "page": "", "notes": ["squid <did> not take part"],
                            "columns": [{"key": "cpu_us", "title": "CPU", "form": "{:.1f}",
@@ -133,6 +134,7 @@ class Reports(unittest.TestCase):
         self.assertIn("Hits &amp; more", text)
         self.assertIn("&lt;b&gt;not bold", text)
         self.assertIn("squid &lt;did&gt;", text)
+        self.assertIn("<summary>hits; mixed</summary><pre class=command>nginx -c &#x27;&lt;c&gt;", text)
         for outside in ("http://", "https://", "src=", "@import", "<script"):
             self.assertNotIn(outside, text)
 
@@ -144,6 +146,11 @@ class Reports(unittest.TestCase):
         told = results([10, 11, 12])
         told["scenarios"][0]["rows"][0]["case"] = "1 KiB, one object"
         self.assertIn("<h2 id=bar>", report.page(told, {}))
+
+    def test_configurations_of_before(self):
+        old = {**results([10]), "configurations": {"nginx": "nginx -c c\n\nuser <me>;\n\n# end\n"}}
+        self.assertIn("<pre class=command>nginx -c c</pre><p class=file>config</p><pre>user &lt;me&gt;;"
+                      "\n\n# end", report.page(old, {}))
 
     def test_a_plot_that_fails_costs_nothing_else(self):
         def fail(_):
@@ -201,6 +208,53 @@ class Reports(unittest.TestCase):
         self.assertTrue(drawn.startswith("<svg"))
         self.assertIn("memory", drawn)
         self.assertEqual(plot.number_of("1,000,000 things"), 1_000_000)
+
+
+class Given(unittest.TestCase):
+    """What servers were given."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.run_dir, self.kept = folder.name, configurations.Configurations(folder.name, "/b")
+        self.servers = 0
+
+    def keep(self, purpose, text, port=8080, **files):
+        self.servers += 1
+        where = f"{self.run_dir}/nginx.{self.servers}"
+        for name, content in {"config": text.format(dir=where, port=port), **files}.items():
+            processes.write(f"{where}/{name}", content)
+        server = processes.Program("nginx", ["/b/nginx", "-c", f"{where}/config", "a b"], where)
+        server.configured = ("config", "list", "absent")
+        server.ports = lambda: {"PORT": port}
+        self.kept.keep(server, purpose)
+
+    def test_each_is_kept_once(self):
+        text = "pid {dir}/pid; listen 127.0.0.1:{port} {port}0 1.{port};"
+        self.keep("hits", text)
+        self.keep("mixed", text.replace("{port}0 1.{port}", "80800 1.8080"), port=9090)
+        self.keep("mixed", text)
+        self.keep("mixed (tls)", text + "ssl on;")
+        self.assertEqual([one["for"] for one in self.kept], [["hits", "mixed"], ["mixed (tls)"]])
+        self.assertEqual(self.kept[0], {
+            "server": "nginx", "for": ["hits", "mixed"], "command": "BUILD/nginx -c DIR/config 'a b'",
+            "files": {"config": "pid DIR/pid; listen 127.0.0.1:PORT 80800 1.8080;"}})
+        self.assertEqual(json.loads(json.dumps(self.kept)), self.kept)
+
+    def test_long_ones_are_cut(self):
+        self.keep("lists", "x" * 1_000_000, list="".join(f"10.{n}\n" for n in range(100_000)))
+        files = self.kept[0]["files"]
+        self.assertLess(len(json.dumps(self.kept)), 3000)
+        self.assertIn("[999,760 of 1,000,000 characters left out]", files["config"])
+        lines = files["list"].splitlines()
+        self.assertEqual((lines[0], lines[-1]), ("10.0", "10.99999"))
+        self.assertIn("[99,948 of 100,000 lines left out]", lines)
+
+    def test_what_a_server_was_for(self):
+        self.assertEqual(str(Want()), "")
+        self.assertEqual(str(Want(mode="tls", memory_mib=1024, networks=400_000)),
+                         "tls, memory 1,024 MiB, 400,000 networks")
+        self.assertEqual(str(World(networks=100, zones=1000)), "100 networks, 1,000 zones")
 
 
 def measured(**rows):
