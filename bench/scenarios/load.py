@@ -143,6 +143,7 @@ class Slow(Scenario):
     peers = ("larder", "nginx", "varnish", "squid", "trafficserver", "haproxy")
     columns = (Column("each", "bytes of memory each", "{:,.0f}"), CPU, RATE, P99, ORIGIN,
                ERRORS)
+    plot = staticmethod(plot.columns("each", "cpu_us", "p99_ms"))
     most_rounds = 2
     filling = 2
 

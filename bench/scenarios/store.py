@@ -3,7 +3,7 @@ import os
 import socket
 import time
 
-from harness import stats
+from harness import plot, stats
 from harness.caches import Want
 from harness.scenario import Case, Column, Scenario
 
@@ -66,6 +66,7 @@ class Million(Scenario):
                Column("kept", "kept %", "{:.1f}", lower_is_better=False),
                Column("killed", "kept, killed %", "{:.1f}", lower_is_better=False),
                Column("errors", "errors", "{:,.0f}"))
+    plot = staticmethod(plot.columns("fill_us", "disk", "first_ms", "cold_ms"))
     once = True  # a round takes minutes
     more = 1000  # objects before kill -9
     before_kill = 15  # seconds, in which who writes down every few seconds where things lie has done so
@@ -177,6 +178,7 @@ class HitRatio(Scenario):
              "real requests (bench/traces), those of Zipf's law are made up; --trace replays your own "
              "instead of these.")
     page = "docs/hitratio.md"
+    plot = staticmethod(plot.hit_ratios)
     columns = (Column("larder", "larder", "{:.2f}", lower_is_better=False),
                Column("best", "best", "{:.2f}", lower_is_better=False),
                Column("behind", "points behind", "{:.2f}"),

@@ -152,7 +152,7 @@ class Conditional(Scenario):
     columns = (Column("delay", "mean delay, ms", "{:,.0f}"),
                Column("bytes", "bytes from the origin/request", "{:,.0f}"))
     whole = True
-    plot = staticmethod(plot.bars)
+    plot = staticmethod(plot.columns("delay", "bytes"))
 
     def ready(self, lab):
         return network.unavailable()
@@ -191,7 +191,6 @@ class OneLink(Scenario):
 
     kind = "textbook"
     whole = True
-    plot = staticmethod(plot.bars)
     rtt_ms, kbit = 100, 10_000
 
     def ready(self, lab):
@@ -237,6 +236,7 @@ class Ways(OneLink):
              "ignores slow start, which shows with larger objects.")
     columns = (Column("page", "until the page is complete, ms", "{:,.0f}"),
                Column("predicted", "predicted, ms", "{:,.0f}"))
+    plot = staticmethod(plot.predicted("page"))
 
     def parts(self, lab):
         return 2
@@ -270,6 +270,7 @@ class HeadOfLine(OneLink):
                Column("small_predicted", "predicted, ms", "{:,.0f}"),
                Column("large", "until O1 is, ms", "{:,.0f}"),
                Column("large_predicted", "predicted, ms", "{:,.0f}"))
+    plot = staticmethod(plot.predicted("small", "large"))
     rtt_ms = 20
     sizes = (100, 1 << 20, 10_240, 10_240, 10_240)
 

@@ -151,7 +151,7 @@ class Cdn(Scenario):
                Column("crowd_predicted", "predicted", "{:,.0f}"),
                Column("uneven", "fullest replica, × its part of 192 names", "{:.2f}"))
     whole = True
-    plot = staticmethod(plot.bars)
+    plot = staticmethod(plot.predicted("delay", "full", "origin"))
 
     def ready(self, lab):
         return network.unavailable()

@@ -210,6 +210,43 @@ class Reports(unittest.TestCase):
         self.assertEqual(plot.number_of("1,000,000 things"), 1_000_000)
 
 
+    @unittest.skipUnless(plot.available(), "gnuplot is missing")
+    def test_pictures_of_columns(self):
+        keys = ("small", "small_predicted", "large", "large_predicted")
+        run = {"columns": [{"key": key, "title": f"{key}, {{ms}}_%"} for key in keys],
+               "rows": [{"case": "100 %", "peer": peer, "values": {key: [1.5] for key in keys[:some]}}
+                        for peer, some in (("pipelined", 4), ("http2", 2), ("none", 0))]}
+        drawn = plot.predicted("small", "large")(run)
+        for text in ("small, {ms}_%", "large, {ms}_%", "measured", "predicted", "http2"):
+            self.assertIn(f">{text}</text>", drawn)
+        self.assertNotIn(">none<", drawn)
+        self.assertIn(">pipelined</text>", plot.columns("small")(run))
+        for row in run["rows"]:
+            row["case"], row["peer"] = row["peer"], "larder"
+        self.assertIn(">pipelined</text>", plot.predicted("large")(run))
+        self.assertNotIn(">http2</text>", plot.predicted("large")(run))
+        self.assertIsNone(plot.columns("small")({**run, "rows": []}))
+
+    @unittest.skipUnless(plot.available(), "gnuplot is missing")
+    def test_hit_ratios(self):
+        run = {"rows": [{"case": f"{trace}; cache of {size} %", "peer": "larder",
+                         "values": {"larder": [40.0 + size], "best": [41.0]}}
+                        for trace in ("Zipf 0.7; 20 % once", "web", "own", "more")
+                        for size in (0.1, 1, 10)]}
+        drawn = plot.hit_ratios(run)
+        for text in ("Zipf 0.7; 20 % once: hits, %", "more: hits, %", "best of the others", "0.1", "100"):
+            self.assertIn(f">{text}</text>", drawn)
+
+    def test_axes(self):
+        self.assertIn('[0:30000]\nset ytics ("0" 0, "10 k" 10000,', plot.upwards("", [27_500]))
+        self.assertIn("[40:40.2]", plot.linear("y", 40, 40))
+        self.assertIn('[0:0.06]\nset ytics ("0" 0, "0.02" 0.02,', plot.linear("y", 0, 0.06))
+        self.assertIn('("10" 10, "20" 20, "50" 50)', plot.logarithmic("x", 6, 60))
+        self.assertIn('"1 M" 1000000', plot.logarithmic("x", 1, 1e7))
+        self.assertNotIn("(log)", plot.upwards("title", [1, 30]))
+        self.assertIn("title (log)", plot.upwards("title", [1, 31]))
+
+
 class Given(unittest.TestCase):
     """What servers were given."""
 
