@@ -188,6 +188,14 @@ static uint64_t segment_size_for(uint64_t size)
                                            : wanted;
 }
 
+static bool is_stray(const struct disk *disk, const char *name)
+{
+    uint32_t id;
+    bool is_segment = segment_is_name(name, &id) || segment_is_lock_name(name, &id);
+
+    return spare_is_name(name) || (is_segment && !segments_is_live(&disk->segments, id));
+}
+
 /* Removes files that the index does not list: those of dropped segments, or of a process that died
  * before its commit. */
 static void remove_strays(const struct disk *disk)
@@ -200,10 +208,7 @@ static void remove_strays(const struct disk *disk)
         return;
     }
     while ((entry = readdir(dir)) != NULL) {
-        unsigned id;
-        bool is_segment = sscanf(entry->d_name, "seg-%8x.mdb", &id) == 1;
-        if (spare_is_name(entry->d_name) ||
-            (is_segment && !segments_is_live(&disk->segments, id))) {
+        if (is_stray(disk, entry->d_name)) {
             unlinkat(disk->dir, entry->d_name, 0);
         }
     }

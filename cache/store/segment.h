@@ -97,6 +97,10 @@ void segment_shed(struct segment *segment);
 /* True: this call has retired it. */
 bool segment_retire(struct segment *segment);
 void segment_path(const struct segment_home *home, uint32_t id, char path[PATH_MAX]);
+/* Is this how segment_path() names the file of a segment, and of which one? */
+bool segment_is_name(const char *name, uint32_t *id);
+/* The same for its lock file. */
+bool segment_is_lock_name(const char *name, uint32_t *id);
 /* Unlinks the file; it can still be read where it is open. */
 void segment_unlink(const struct segment_home *home, uint32_t id);
 /* Closes a retired segment without pins, and frees the slot. At the end also live ones. */

@@ -30,6 +30,28 @@ void segment_path(const struct segment_home *home, uint32_t id, char path[PATH_M
     snprintf(path, PATH_MAX, "%s/seg-%08x.mdb", home->dir, id);
 }
 
+/* To the letter: a name that only begins like this is somebody else's. */
+static bool is_name(const char *name, const char *suffix, uint32_t *id)
+{
+    char own[32];
+
+    if (sscanf(name, "seg-%8x", id) != 1) {
+        return false;
+    }
+    snprintf(own, sizeof(own), "seg-%08x%s", *id, suffix);
+    return strcmp(name, own) == 0;
+}
+
+bool segment_is_name(const char *name, uint32_t *id)
+{
+    return is_name(name, ".mdb", id);
+}
+
+bool segment_is_lock_name(const char *name, uint32_t *id)
+{
+    return is_name(name, ".mdb-lock", id);
+}
+
 void segment_unlink(const struct segment_home *home, uint32_t id)
 {
     char path[PATH_MAX];

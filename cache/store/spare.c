@@ -25,9 +25,13 @@ static void spare_path(const struct segment_home *home, uint32_t id, char path[P
 
 bool spare_is_name(const char *name)
 {
+    char own[32] = "blank.mdb";
     unsigned id;
 
-    return sscanf(name, "spare-%8x.mdb", &id) == 1 || strcmp(name, "blank.mdb") == 0;
+    if (sscanf(name, "spare-%8x", &id) == 1) {
+        snprintf(own, sizeof(own), "spare-%08x.mdb", id);
+    }
+    return strcmp(name, own) == 0;
 }
 
 /* ---- proof that no pages are in use ---- */

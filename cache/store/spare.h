@@ -39,7 +39,8 @@ bool spare_take(struct spares *spares, const struct segment_home *home, uint32_t
 /* Unlinks one. False: there is none. */
 bool spare_unlink(struct spares *spares, const struct segment_home *home);
 
-/* Is this the name of a spare's file? Those found at the start are leftovers. */
+/* Is this, to the letter, the name of a spare's file, or of the empty one that is made for a moment
+ * to begin it with? Those found at the start are leftovers. */
 bool spare_is_name(const char *name);
 
 /* The proof: does only the file system refer to pages of the file? Drops its cached pages. */

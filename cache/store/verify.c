@@ -254,12 +254,11 @@ static void look_at_object(void *arg, struct span key, struct span value)
 static bool is_stray(const struct verify *verify, const char *name)
 {
     struct listed key = {0};
-    char rest[8] = "";
 
     if (spare_is_name(name)) {
         return true;
     }
-    return sscanf(name, "seg-%8x%7s", &key.id, rest) == 2 && strcmp(rest, ".mdb") == 0 &&
+    return segment_is_name(name, &key.id) &&
            (verify->count == 0 ||
             !bsearch(&key, verify->listed, verify->count, sizeof(key), by_id));
 }
