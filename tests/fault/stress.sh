@@ -10,7 +10,7 @@ proxy=$build/proxy/larder-proxy property=$build/tests/property
 declare -A arguments=(
     [killed.py]="$build 200 fresh" [powerloss.py]="$build 100 fresh" [errors.py]="$build long fresh"
     [bitflips.py]="$build 200 fresh" [clock.py]="$build 20 fresh" [twice.py]="$build fresh"
-    [slowreader.py]="$build long" [idle.py]="$build 10000" [full.py]="$build"
+    [slowreader.py]="$build long" [idle.py]="$build 10000" [full.py]="$build 12 fresh"
     [explain.py]="$build fresh" [multirange.py]="$build fresh" [tls.py]="$build fresh"
     [h2_chaos.py]="$build 8 fresh" [storm.py]="$proxy 20 fresh" [acknowledged.py]="$proxy 10 fresh"
     [parts_chaos.py]="$build --seed fresh" [pieces.py]="$build --seed fresh"
