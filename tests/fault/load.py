@@ -184,6 +184,7 @@ class Load:
         self.counts = collections.Counter()
         self.outcomes = collections.Counter()
         self.wrong = []
+        self.tries = 2  # until a body that breaks off is whole
         self.threads = []
         self.halt = threading.Event()
 
@@ -306,11 +307,13 @@ class Load:
 
     def sweep_one(self, client, path, fields):
         """A stored body that proves damaged on its way breaks off; the next time it is whole."""
-        try:
-            return client.get(path, fields)
-        except http.client.IncompleteRead:
-            client.close()
-            return client.get(path, {})
+        for _ in range(self.tries - 1):
+            try:
+                return client.get(path, fields)
+            except http.client.IncompleteRead:
+                client.close()
+                fields = {}
+        return client.get(path, fields)
 
     def sweep(self, kept=False, label="", cached=True):
         """Asks for everything, with only-if-cached if `cached`; what is served must be right. With
