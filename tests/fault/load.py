@@ -7,6 +7,7 @@ or stored when. Nothing older than what was acknowledged may come back, and nobo
 another user: some paths vary with a cookie, some are behind a login.
 """
 import collections
+import contextlib
 import hashlib
 import http.client
 import http.server
@@ -15,6 +16,7 @@ import pathlib
 import random
 import re
 import socketserver
+import subprocess
 import sys
 import threading
 import time
@@ -36,6 +38,7 @@ KINDS = {"small": (50, 400, 1, 8000), "medium": (20, 100, 8000, 300_000),
 USERS = 4  # of the last two kinds each has a page of his own, and nobody may get another's
 CACHE = {"renew": "max-age=1"}
 STORED_ONLY = {"Cache-Control": "only-if-cached, max-stale"}
+ENDED = "the proxy ended with"
 
 
 def kind_of(path):
@@ -305,6 +308,12 @@ class Load:
         self.floor = self.settled_floor.copy()
         self.stored.clear()
 
+    def has_ended(self):
+        """Connections end a little before the process does."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.proxy.process.wait(timeout=2)
+        return self.proxy.process.poll() is not None
+
     def sweep_one(self, client, path, fields):
         """A stored body that proves damaged on its way breaks off; the next time it is whole."""
         for _ in range(self.tries - 1):
@@ -322,11 +331,11 @@ class Load:
         fields = STORED_ONLY if cached else {}
         for path in self.world.all:
             try:
-                if self.proxy.process.poll() is not None:
-                    self.fail(f"{label}: the proxy ended with {self.proxy.process.returncode}")
-                    return hits
                 answer = self.sweep_one(client, path, fields)
             except (OSError, http.client.HTTPException) as error:
+                if self.has_ended():
+                    self.fail(f"{label}: {ENDED} {self.proxy.process.returncode}")
+                    return hits
                 self.fail(f"{label} {path}: {type(error).__name__} {error}: {client.said}")
                 client.close()
                 continue
