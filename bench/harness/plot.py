@@ -17,7 +17,7 @@ COLOUR_OF = {name: colour for names, colour in zip(SERVERS, COLOURS) for name in
 
 # Pixels: all of it, one row of pictures, and what is around them.
 WIDTH, ROW = 860, 290
-LEGEND, TITLE, LINE, LEFT, RIGHT = 34, 30, 20, 60, 24
+LEGEND, TITLE, LINE, LEFT, RIGHT, GAP = 34, 30, 20, 60, 24, 14
 LETTER = 7.2
 PATIENCE = 60  # seconds
 MUCH = 30  # values that differ by this factor need a logarithmic scale
@@ -196,7 +196,7 @@ def side_by_side(pictures, across=4):
     parts = "unset label\n".join(picture.commands(letters) for picture in pictures)
     return draw(f"""set multiplot layout {down},{across} margins {LEFT / WIDTH:.4f},\
 {1 - RIGHT / WIDTH:.4f},{below / height:.4f},{1 - (LEGEND + TITLE) / height:.4f} \
-spacing {LEFT / WIDTH:.4f},{(below + TITLE) / height:.4f}
+spacing {LEFT / WIDTH:.4f},{(below + GAP + TITLE) / height:.4f}
 unset key
 set title offset 0,-0.4
 {legend(names, height)}
