@@ -32,6 +32,11 @@ static void count_early(struct exchange *x)
     }
 }
 
+static bool is_used_up(struct exchange *x)
+{
+    return meter_refuses(&x->meter, &x->quota.used, &x->quota.until);
+}
+
 enum reason exchange_open_account(struct exchange *x, const struct access_rule *rule)
 {
     const struct access_limits *limits = rule && rule->limits.given ? &rule->limits : NULL;
@@ -48,11 +53,11 @@ enum reason exchange_open_account(struct exchange *x, const struct access_rule *
     meter_init(&x->meter, x->worker->loop, account, limits);
     x->meter.on_cut = on_cut;
     x->meter.arg = x;
-    if (meter_refuses(&x->meter, &x->quota.used, &x->quota.until)) {
+    if (is_used_up(x)) {
         return REASON_QUOTA;
     }
     count_early(x);
-    return REASON_NONE;
+    return is_used_up(x) ? REASON_QUOTA : REASON_NONE;
 }
 
 struct source *exchange_metered(struct exchange *x, struct source *body)
