@@ -104,17 +104,14 @@ class Load:
         out = self.call(host.command(f"{self.build}/bench/{name}", *arguments), timeout=timeout)
         return json.loads(out.strip().splitlines()[-1])
 
-    def handshakes(self, port, seconds, path, options, at_once=4):
-        """A TLS connection for each request, by openssl s_time."""
-        cores = ",".join(str(core) for core in sorted(self.cores))
-        clients = [subprocess.Popen(
-            ["taskset", "-c", cores, "openssl", "s_time", "-connect", f"127.0.0.1:{port}", "-www",
-             path, "-time", str(seconds), *options], stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True) for _ in range(at_once)]
-        done = errors = 0
-        for client in clients:
-            text = client.communicate(timeout=seconds + 60)[0]
-            found = re.search(r"(\d+) connections in (\d+) real seconds", text)
-            errors += 0 if found and client.returncode == 0 else 1
-            done += int(found[1]) if found else 0
-        return {"requests": done, "errors": errors, "seconds": seconds}
+    def handshakes(self, port, seconds, path, tls, resume, at_once=4):
+        """{requests, seconds, errors, resumed}: a TLS connection for each request, at_once of them under
+        way; `resumed` is the part of handshakes that were. One that is not what was asked for is no
+        measurement."""
+        options = ["--tls", tls, "--seconds", seconds, "--connections", at_once]
+        load = self.own("handshaker", *options, *(["--resume"] if resume else []), port, path)
+        done, resumed = load["requests"], load["resumed"]
+        if resumed != (done if resume else 0) or not done:
+            raise Failed(f"{resumed} of {done} handshakes were resumed; sessions given: "
+                         f"{load['sessions']}, errors: {load['errors']}")
+        return {**load, "resumed": resumed / done}

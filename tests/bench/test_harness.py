@@ -18,7 +18,7 @@ import unittest.mock
 TOP = pathlib.Path(sys.argv.pop(1)) / "bench"
 sys.path.insert(0, str(TOP))
 from harness import bar, compare, configurations, driver, enclosed, lab, machine  # noqa: E402
-from harness import plot, processes, report, stats, template  # noqa: E402
+from harness import load, plot, processes, report, stats, template  # noqa: E402
 from harness.caches import CACHES, Want  # noqa: E402
 from harness.driver import peers_of  # noqa: E402
 from harness.redirectors import REDIRECTORS, World  # noqa: E402
@@ -520,6 +520,34 @@ class Measuring(unittest.TestCase):
             row = one.measure(types.SimpleNamespace(seconds=1, under=lambda _, load, busy=busy: {"busy": busy}),
                               self.server, scenario.Case("80,000/s", rate=80_000))
             self.assertEqual(row.get("note"), note)
+
+
+class Handshakes(unittest.TestCase):
+    def shake(self, resume, **said):
+        of_me = load.Load({0}, "/b")
+        of_me.own = unittest.mock.Mock(return_value={"seconds": 1.0, "errors": 0, "sessions": 3, **said})
+        return of_me.handshakes(443, 1, "/o", "1.3", resume), of_me.own.call_args.args
+
+    def test_what_was_asked_for_came(self):
+        got, asked = self.shake(True, requests=9, resumed=9)
+        self.assertEqual((got["requests"], got["resumed"]), (9, 1.0))
+        self.assertEqual(asked, ("handshaker", "--tls", "1.3", "--seconds", 1, "--connections", 4,
+                                 "--resume", 443, "/o"))
+        got, asked = self.shake(False, requests=9, resumed=0)
+        self.assertEqual(got["resumed"], 0.0)
+        self.assertNotIn("--resume", asked)
+
+    def test_another_is_no_measurement(self):
+        for resume, requests, resumed in ((True, 9, 8), (True, 9, 0), (False, 9, 1), (True, 0, 0)):
+            with self.assertRaisesRegex(processes.Failed, f"^{resumed} of {requests} handshakes were "
+                                                          "resumed; sessions given: 3, errors: 0$"):
+                self.shake(resume, requests=requests, resumed=resumed)
+
+    def test_of_each_version_both(self):
+        one = next(one for one in scenarios.ALL if one.name == "handshakes")
+        self.assertEqual({(case.tls, case.resume) for _, group in one.groups(Scenarios.Lab())
+                          for case in group},
+                         {(tls, resume) for tls in ("1.2", "1.3") for resume in (False, True)})
 
 
 def simulated(command, **_):
