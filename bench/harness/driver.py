@@ -97,6 +97,11 @@ class Run:
         if note and note not in self.notes:
             self.notes.append(note)
 
+    def cannot(self, case, peer, why):
+        """A row without numbers."""
+        self.rows[case, peer] = {}
+        self.notes.append(f"{case}: {peer} cannot: {why}")
+
     def described(self, on_terminal=False):
         """What a results.json has of it, or what there is room for on a terminal."""
         scenario = self.scenario
@@ -115,7 +120,7 @@ def suits(want, name):
 
 
 def takes_part(scenario, server, case):
-    return getattr(scenario, "takes_part", lambda *_: True)(server, case)
+    return scenario.takes_part(server, case) and not scenario.cannot(server, case)
 
 
 class Driver:
@@ -246,9 +251,17 @@ class Driver:
                     self._start(run, want, cases, name, servers)
             for case in cases:
                 self._case(run, case, servers)
+                self._tell_who_cannot(run, case, peers)
         finally:
             with run.doing("stopping"):
                 self.lab.drop(*servers)
+
+    @staticmethod
+    def _tell_who_cannot(run, case, peers):
+        for name in peers:
+            why = run.scenario.cannot(KNOWN[name], case)
+            if why:
+                run.cannot(case.name, name, why)
 
     def _case(self, run, case, servers):
         taking = [server for server in servers if takes_part(run.scenario, server, case)]

@@ -1,6 +1,6 @@
 """The redirectors under measurement. The same world for each: 16 replicas, 20,000 client networks, a
 name whose address depends on the network (`www`), one with a fixed address (`fixed`), and for who can
-do it a thousand names spread by hash (`v0` … `v999`)."""
+do it a thousand names, each with the address that its hash says (`v0` … `v999`)."""
 import os
 import shutil
 import subprocess
@@ -10,6 +10,7 @@ from harness.processes import PATIENCE, Failed, Program, free_port, write
 from harness.template import fill
 
 REPLICAS = 16
+HASHED = [f"v{i}" for i in range(1000)]
 ZONES_A_SECOND = 1000  # that the slowest of them reads, at least
 SOA = "ns.bench.example hostmaster.bench.example 1 7200 1800 604800 60"
 
@@ -41,27 +42,39 @@ www A 192.0.2.1
 """
 
 
+def dig(server, *what, patience=("+tries=5", "+time=2")):
+    """The lines that it says, in the order of what is asked."""
+    return subprocess.run(["dig", "@127.0.0.1", "-p", str(server.port), "+short", *patience, *what],
+                          capture_output=True, text=True, check=False).stdout.split()
+
+
 def look(server):
     """Whether it steers: a client in the last of the networks must get that network's replica."""
     network, number = World.network(min(server.world.count, 773) - 1)
     if server.is_limit:
         return
-    out = subprocess.run(
-        ["dig", "@127.0.0.1", "-p", str(server.port), "+short", "+tries=5", "+time=2",
-         f"+subnet={network}", "www.bench.example"], capture_output=True, text=True,
-        check=False).stdout.split()
+    out = dig(server, f"+subnet={network}", "www.bench.example")
     if f"192.0.2.{number}" not in out:
         raise Failed(f"{server.title} answers {out} for a client in {network}, "
                      f"not 192.0.2.{number}")
 
 
+def look_hashed(server):
+    """Whether it spreads names: most replicas are among the answers for a hundred, which stay as they
+    are whoever asks."""
+    if server.is_limit:
+        return
+    names = [f"{name}.bench.example" for name in HASHED[:100]]
+    first, second = dig(server, *names), dig(server, "+subnet=10.0.1.0/24", *names)
+    if first != second or len(first) != len(names) or len(set(first)) <= REPLICAS / 2:
+        raise Failed(f"{server.title} does not spread names: it answers {first}, then {second}")
+
+
 def await_answer(server, name, patience):
     """Some listen before they have read all their zones: it is ready when it has an address for this."""
     while time.monotonic() - server.began < patience:
-        out = subprocess.run(
-            ["dig", "@127.0.0.1", "-p", str(server.port), "+short", "+tries=1", "+time=1", name],
-            capture_output=True, text=True, check=False).stdout
-        if out.startswith("192.0.2."):
+        out = dig(server, name, patience=("+tries=1", "+time=1"))
+        if out and out[0].startswith("192.0.2."):
             server.ready_s = time.monotonic() - server.began
             return
         time.sleep(0.05)
@@ -72,7 +85,7 @@ class Redirector(Program):
     title = ""
     needs = ()
     is_limit = False
-    hashes = False
+    cannot = {}  # {case: why it has no answer of this kind}
     build = ""
     ready_s = None  # seconds from the start until it listened
 
@@ -116,13 +129,13 @@ class Redirector(Program):
 
 
 class LarderDns(Redirector):
-    title, hashes = "larder-dns", True
+    title = "larder-dns"
     configured = ("config", "nets.csv")
 
     def prepare(self):
         self.file("nets.csv", "".join(f"{net},r{n}\n" for net, n in self.world.networks()))
-        names = "".join(f"      - {{ name: v{i}, policy: hashed, answers: 1, ttl: 30s }}\n"
-                        for i in range(1000))
+        names = "".join(f"      - {{ name: {name}, policy: hashed, answers: 1, ttl: 30s }}\n"
+                        for name in HASHED)
         replicas = "".join(f"  - {{ name: r{n}, addresses: [192.0.2.{n}] }}\n"
                            for n in range(1, REPLICAS + 1))
         zones = "".join(f"  - {{ name: z{i}.example, nameservers: [ns.bench.example], names: ["
@@ -140,6 +153,7 @@ class LarderDns(Redirector):
 class Gdnsd(Redirector):
     title, needs = "gdnsd", ("gdnsd",)
     configured = ("config", "geoip/nets", "zones/bench.example", "zones/z0.example")  # one of all z…
+    cannot = {"hashed": "its plugin weighted draws at random, for each answer anew"}
 
     def prepare(self):
         for folder in ("geoip", "zones", "run", "state"):
@@ -160,6 +174,7 @@ class Gdnsd(Redirector):
 class Knot(Redirector):
     title, needs = "knot", ("knotd",)
     configured = ("config", "geo.conf", "bench.zone", "z.zone")
+    cannot = {"hashed": "its module geoip draws at random by weight, for each answer anew"}
 
     def prepare(self):
         self.file("geo.conf", "www.bench.example:\n" + "".join(
@@ -173,12 +188,21 @@ class Knot(Redirector):
 
 
 class PowerDns(Redirector):
+    """Its pickhashed() goes by the client, and picknamehashed() is not in the version of Debian 12: so a
+    script in the record goes by the name."""
+
     title, needs = "pdns", ("pdns_server",)
     configured = ("pdns.conf", "zones.yaml")
+    BY_NAME = (";local name = qname:toString() local hash = 0 for i = 1, #name do "
+               "hash = (hash * 31 + name:byte(i)) % 65521 end return ({{{}}})[hash % {} + 1]")
 
     def prepare(self):
-        names = "".join(f"      r{n}.bench.example: [ a: 192.0.2.{n} ]\n"
-                        for n in range(1, REPLICAS + 1))
+        addresses = [f"192.0.2.{n}" for n in range(1, REPLICAS + 1)]
+        names = "".join(f"      r{n}.bench.example: [ a: {address} ]\n"
+                        for n, address in enumerate(addresses, 1))
+        script = self.BY_NAME.format(", ".join(map("'{}'".format, addresses)), REPLICAS)
+        names += "".join(f'      {name}.bench.example: [ lua: "A \\"{script}\\"" ]\n'
+                         for name in HASHED)
         services = "".join(f"        {net}: [ r{n}.bench.example ]\n" for net, n in self.world.networks())
         self.file("zones.yaml", fill("pdns-zones.yaml", {"SOA": SOA, "NAMES": names,
                                                          "NETWORKS": services}))
@@ -190,7 +214,7 @@ class PowerDns(Redirector):
 class Canned(Redirector):
     """Canned bytes by recvmmsg and sendmmsg, 32 a system call: what this kernel takes."""
 
-    title, is_limit, hashes = "canned", True, True
+    title, is_limit = "canned", True
 
     def prepare(self):
         return [f"{self.build}/bench/udp", str(self.port)]

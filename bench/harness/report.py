@@ -50,6 +50,8 @@ def texts_of(run, row, columns, limits, with_limit):
                 base = limit.get(column.key)
                 ratio = median(values) / base if base and values else math.nan
                 texts.append("–" if math.isnan(ratio) else f"{ratio:.2f}×")
+    if not row["values"]:
+        texts[2] = "cannot"
     return texts
 
 

@@ -72,6 +72,14 @@ class Scenario:
         """[(Want, [Case, …]), …]: the servers are started once for each group."""
         raise NotImplementedError
 
+    def takes_part(self, server, case):
+        """Whether a server, or its class, is measured in a case."""
+        return True
+
+    def cannot(self, server, case):
+        """Why the work of a case is not what a server, or its class, can do; or None. The table says so."""
+        return None
+
     def fill(self, lab, server, case):
         """Before the rounds of a case."""
 

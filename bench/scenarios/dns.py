@@ -22,8 +22,8 @@ class Answers(Scenario):
              "the nearest of 16 replicas by the resolver's own address, among 20,000 networks. "
              "“Subnets”: the same by the query's client subnet (EDNS), a different one in each "
              "query; every answer is checked. “Hashed”: a thousand names spread over the replicas "
-             "by consistent hashing. “canned” sends answers prepared beforehand, 32 per system "
-             "call.")
+             "by their hash, which Larder does so that few move with a replica, and pdns by a script "
+             "of Lua, modulo. “canned” sends answers prepared beforehand, 32 per system call.")
     peers = ("larder-dns", "gdnsd", "knot", "pdns", "canned")
     columns = (CPU, OWN, KERNEL, Column("per_second", "queries/s", "{:,.0f}", lower_is_better=False),
                MEMORY, ERRORS)
@@ -35,16 +35,16 @@ class Answers(Scenario):
     def groups(self, lab):
         return [(None, [Case("fixed", names=["fixed"]), Case("resolver", names=["www"]),
                         Case("subnets", names=None),
-                        Case("hashed", names=[f"v{i}" for i in range(1000)])])]
+                        Case("hashed", names=redirectors.HASHED, look=redirectors.look_hashed)])]
 
-    def takes_part(self, server, case):
-        return case.name != "hashed" or server.hashes
+    def cannot(self, server, case):
+        return server.cannot.get(case.name)
 
     def fill(self, lab, server, case):
         if case.names:
             write(self._list(server, case), "".join(f"{name}.bench.example A\n"
                                                     for name in case.names))
-        redirectors.look(server)
+        case.how.get("look", redirectors.look)(server)
 
     @staticmethod
     def _list(server, case):

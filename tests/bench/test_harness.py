@@ -18,7 +18,7 @@ import unittest.mock
 TOP = pathlib.Path(sys.argv.pop(1)) / "bench"
 sys.path.insert(0, str(TOP))
 from harness import bar, compare, configurations, driver, enclosed, lab, machine  # noqa: E402
-from harness import load, plot, processes, report, stats, template  # noqa: E402
+from harness import load, plot, processes, redirectors, report, stats, template  # noqa: E402
 from harness.caches import CACHES, Want  # noqa: E402
 from harness.driver import peers_of  # noqa: E402
 from harness.redirectors import REDIRECTORS, World  # noqa: E402
@@ -379,10 +379,8 @@ class TimeLeft(unittest.TestCase):
 class FakeServer:
     """Of no program: it ends when it is told to, and can be started again."""
 
-    title = "larder"
-
-    def __init__(self):
-        self.alive, self.starts = False, 0
+    def __init__(self, title="larder"):
+        self.title, self.alive, self.starts = title, False, 0
 
     def begin(self):
         self.alive, self.starts = True, self.starts + 1
@@ -478,6 +476,25 @@ class Drivers(unittest.TestCase):
         self.lab.full = True
         self.assertEqual(len(self.driver.cases_of(Dying())[0][1]), 4)
 
+    def test_who_cannot_do_a_case_is_in_its_table(self):
+        one = Dying()
+        one.dies_in, one.peers = "", ("larder", "nginx")
+        self.lab.server = lambda name, *_: FakeServer(name)
+        one.cannot = lambda server, case: (
+            "it draws lots" if (server.title, case.name) == ("nginx", "second") else None)
+        with unittest.mock.patch.object(CACHES["nginx"], "missing", lambda *_: ["nginx"]):
+            self.assertNotIn(("second", "nginx"), self.run_of(one).rows)  # nobody knows
+        with unittest.mock.patch.object(CACHES["nginx"], "missing", lambda *_: []):
+            run = self.run_of(one)
+        self.assertEqual(run.rows["second", "nginx"], {})
+        self.assertEqual(list(run.rows)[2:4], [("second", "larder"), ("second", "nginx")])
+        self.assertEqual(run.notes, ["second: nginx cannot: it draws lots"])
+        self.assertRegex(report.as_text(run.described(), set()), r"\n +nginx +cannot +–\n")
+        self.assertEqual(self.driver.progress.done, self.driver.progress.steps)
+        told = {**results([1.0]), "scenarios": [run.described()]}
+        self.assertIn("<td>nginx<td>cannot", report.page(told, {}))
+        self.assertEqual(compare.compare(told, told)[1], False)
+
     def test_what_a_reader_must_know_is_said_once(self):
         run = driver.Run(Dying())
         for note in ("it is late", None, "it is late"):
@@ -548,6 +565,30 @@ class Handshakes(unittest.TestCase):
         self.assertEqual({(case.tls, case.resume) for _, group in one.groups(Scenarios.Lab())
                           for case in group},
                          {(tls, resume) for tls in ("1.2", "1.3") for resume in (False, True)})
+
+
+class Hashed(unittest.TestCase):
+    """Whether a redirector spreads names."""
+
+    def look(self, *answers):
+        server = types.SimpleNamespace(title="pdns", is_limit=False)
+        with unittest.mock.patch.object(redirectors, "dig", side_effect=answers):
+            redirectors.look_hashed(server)
+
+    def test_by_name(self):
+        spread = [f"192.0.2.{n % 16 + 1}" for n in range(100)]
+        self.look(spread, spread)
+        for first, second in ((["192.0.2.1"] * 100,) * 2,  # by the client
+                              (spread, spread[::-1]),  # at random
+                              (spread[:99], spread[:99]), ([], [])):
+            with self.assertRaisesRegex(processes.Failed, "^pdns does not spread names"):
+                self.look(first, second)
+
+    def test_who_cannot_says_so_of_a_case_that_there_is(self):
+        one = next(one for one in scenarios.ALL if one.name == "dns")
+        cases = {case.name for _, group in one.groups(Scenarios.Lab()) for case in group}
+        for kind in REDIRECTORS.values():
+            self.assertLessEqual(set(kind.cannot), cases, kind.title)
 
 
 def simulated(command, **_):
