@@ -9,10 +9,12 @@ __extension__ typedef unsigned __int128 key;
 #define KEY_BITS 128
 #define KEY_LAST (~(key)0)
 #define ROOT_BITS 16
-#define STRIDE 6
-#define SLOTS (1u << STRIDE)
+#define STRIDE 8
+/* A node's slots are in words: as many as a bit mask has bits. */
+#define WORD_SLOTS 64u
+#define WORDS ((1u << STRIDE) / WORD_SLOTS)
 
-/* A slot of the root is a leaf or, with this bit, the number of a node. */
+/* A slot of the root is a leaf or, with this bit, the number of the first word of a node. */
 #define IS_NODE 0x80000000u
 #define NO_PARENT UINT32_MAX
 
@@ -37,18 +39,19 @@ struct cover {
     uint8_t bits;
 };
 
-struct node {
-    uint64_t nodes;  /* slots with a node below */
-    uint64_t leaves; /* slots in which another leaf begins */
-    uint32_t node_base;
+/* A quarter of a node. What it counts begins anew in each, so that a step reads no other one. */
+struct word {
+    uint64_t nodes;      /* slots with a node below */
+    uint64_t leaves;     /* slots in which another leaf begins */
+    uint32_t child_base; /* the first word of the first node below */
     uint32_t leaf_base;
 };
 
 /* The trie of one address family. */
 struct trie {
     uint32_t root[1u << ROOT_BITS];
-    struct node *nodes;
-    size_t node_count, node_cap;
+    struct word *words;
+    size_t word_count, word_cap;
     uint32_t *leaves; /* value << 8 | scope */
     size_t leaf_count, leaf_cap;
     struct cover *covers; /* sorted by start, then length */
@@ -241,27 +244,13 @@ static bool filler_reach(struct filler *f, key first, key last)
     return range_last(f->ranges, f->i) >= last;
 }
 
-/* The block of one slot of a node at `depth`. In the last node of IPv6 only 4 of the 6 bits are
- * left, so four slots stand for one address. */
-static key slot_first(key base, unsigned depth, unsigned slot)
-{
-    unsigned end = depth + STRIDE;
-    return end <= KEY_BITS ? base + ((key)slot << (KEY_BITS - end))
-                           : base + (slot >> (end - KEY_BITS));
-}
-
-static unsigned slot_bits(unsigned depth)
-{
-    return depth + STRIDE <= KEY_BITS ? depth + STRIDE : KEY_BITS;
-}
-
 static uint32_t reserve_nodes(struct trie *trie, unsigned count)
 {
-    size_t base = trie->node_count;
+    size_t base = trie->word_count;
+    size_t words = (size_t)count * WORDS;
 
-    trie->nodes =
-        grown(trie->nodes, &trie->node_cap, trie->node_count + count, sizeof(*trie->nodes));
-    trie->node_count += count;
+    trie->words = grown(trie->words, &trie->word_cap, base + words, sizeof(*trie->words));
+    trie->word_count += words;
     return (uint32_t)base;
 }
 
@@ -272,38 +261,62 @@ static void append_leaf(struct trie *trie, uint32_t leaf)
     trie->leaves[trie->leaf_count++] = leaf;
 }
 
-/* Makes the node of the block at `base`. Calls itself at most 19 times deep: 112 bits by 6. */
-static void fill_node(struct filler *f, uint32_t index, key base, unsigned depth)
+/* Not every processor can count bits, so that the compiler would call a function for it, which
+ * looks into a table. */
+static unsigned bit_count(uint64_t bits)
 {
-    struct node node = {.leaf_base = (uint32_t)f->trie->leaf_count};
+    bits -= bits >> 1 & UINT64_C(0x5555555555555555);
+    bits = (bits & UINT64_C(0x3333333333333333)) + (bits >> 2 & UINT64_C(0x3333333333333333));
+    bits = (bits + (bits >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (unsigned)(bits * UINT64_C(0x0101010101010101) >> 56);
+}
+
+static void fill_node(struct filler *f, uint32_t index, key base, unsigned depth);
+
+/* Makes the word of the slots that begin at `base`, each a block of `bits` bits, and the nodes
+ * below it. */
+static void fill_word(struct filler *f, uint32_t index, key base, unsigned bits)
+{
+    struct word word = {.leaf_base = (uint32_t)f->trie->leaf_count};
     struct filler start = *f;
-    unsigned bits = slot_bits(depth);
+    key step = (key)1 << (KEY_BITS - bits);
     uint32_t before = 0;
 
-    for (unsigned slot = 0; slot < SLOTS; slot++) {
-        key first = slot_first(base, depth, slot);
+    for (unsigned slot = 0; slot < WORD_SLOTS; slot++) {
+        key first = base + step * slot;
         if (!filler_reach(f, first, block_last(first, bits))) {
-            node.nodes |= UINT64_C(1) << slot;
+            word.nodes |= UINT64_C(1) << slot;
             continue;
         }
         uint32_t leaf = filler_leaf(f, first, bits);
-        if (f->trie->leaf_count == node.leaf_base || leaf != before) {
-            node.leaves |= UINT64_C(1) << slot;
+        if (f->trie->leaf_count == word.leaf_base || leaf != before) {
+            word.leaves |= UINT64_C(1) << slot;
             append_leaf(f->trie, leaf);
             before = leaf;
         }
     }
-    node.node_base = reserve_nodes(f->trie, (unsigned)__builtin_popcountll(node.nodes));
-    f->trie->nodes[index] = node;
+    word.child_base = reserve_nodes(f->trie, bit_count(word.nodes));
+    f->trie->words[index] = word;
 
-    uint32_t child = node.node_base;
+    uint32_t child = word.child_base;
     *f = start;
-    for (unsigned slot = 0; slot < SLOTS; slot++) {
-        if (node.nodes >> slot & 1) {
-            key first = slot_first(base, depth, slot);
+    for (unsigned slot = 0; slot < WORD_SLOTS; slot++) {
+        if (word.nodes >> slot & 1) {
+            key first = base + step * slot;
             filler_reach(f, first, first);
-            fill_node(f, child++, first, depth + STRIDE);
+            fill_node(f, child, first, bits);
+            child += WORDS;
         }
+    }
+}
+
+/* Makes the node of the block of `depth` bits at `base`. Calls itself, by fill_word(), at most 14
+ * times deep: 112 bits by 8. */
+static void fill_node(struct filler *f, uint32_t index, key base, unsigned depth)
+{
+    for (unsigned i = 0; i < WORDS; i++) {
+        key first = base + ((key)(i * WORD_SLOTS) << (KEY_BITS - depth - STRIDE));
+        fill_word(f, index + i, first, depth + STRIDE);
     }
 }
 
@@ -355,7 +368,7 @@ struct netmap *netmap_new(const struct netmap_entry *first, size_t first_count,
 
 static void trie_fini(struct trie *trie)
 {
-    free(trie->nodes);
+    free(trie->words);
     free(trie->leaves);
     free(trie->covers);
 }
@@ -370,23 +383,26 @@ void netmap_free(struct netmap **map)
     }
 }
 
-static uint32_t trie_leaf(const struct trie *trie, key at)
+/* Where the leaf of the address stands. */
+static const uint32_t *find_leaf(const struct netmap *map, const struct ip *ip)
 {
-    uint32_t entry = trie->root[(size_t)(at >> (KEY_BITS - ROOT_BITS))];
+    bool v4 = ip_is_v4(ip);
+    const struct trie *trie = v4 ? &map->v4 : &map->v6;
+    const uint8_t *at = ip->at + (v4 ? 12 : 0);
+    const uint32_t *root = &trie->root[(unsigned)at[0] << 8 | at[1]];
 
-    if (!(entry & IS_NODE)) {
-        return entry;
+    if (!(*root & IS_NODE)) {
+        return root;
     }
-    const struct node *node = &trie->nodes[entry & ~IS_NODE];
-    for (at <<= ROOT_BITS;; at <<= STRIDE) {
-        unsigned slot = (unsigned)(at >> (KEY_BITS - STRIDE));
+    uint32_t node = *root & ~IS_NODE;
+    for (at += 2;; at++) {
+        const struct word *word = &trie->words[node + *at / WORD_SLOTS];
+        unsigned slot = *at % WORD_SLOTS;
         uint64_t upto = (UINT64_C(2) << slot) - 1;
-        if (!(node->nodes >> slot & 1)) {
-            unsigned rank = (unsigned)__builtin_popcountll(node->leaves & upto);
-            return trie->leaves[node->leaf_base + rank - 1];
+        if (!(word->nodes >> slot & 1)) {
+            return &trie->leaves[word->leaf_base + bit_count(word->leaves & upto) - 1];
         }
-        unsigned rank = (unsigned)__builtin_popcountll(node->nodes & upto);
-        node = &trie->nodes[node->node_base + rank - 1];
+        node = word->child_base + WORDS * (bit_count(word->nodes & upto) - 1);
     }
 }
 
@@ -426,13 +442,12 @@ static const struct cover *find_cover(const struct trie *trie, key at, unsigned 
 
 struct netmap_hit netmap_find(const struct netmap *map, const struct ip *ip, unsigned source)
 {
-    const struct trie *trie = ip_is_v4(ip) ? &map->v4 : &map->v6;
-    key at = key_of(ip);
-    uint32_t leaf = trie_leaf(trie, at);
+    uint32_t leaf = *find_leaf(map, ip);
     struct netmap_hit hit = {.value = leaf >> 8, .scope = (uint8_t)leaf};
 
     if (hit.scope > source) {
-        const struct cover *cover = find_cover(trie, at, source);
+        const struct trie *trie = ip_is_v4(ip) ? &map->v4 : &map->v6;
+        const struct cover *cover = find_cover(trie, key_of(ip), source);
         if (cover && cover->value != NETMAP_NONE) {
             hit.value = cover->value;
         }
@@ -452,7 +467,7 @@ bool netmap_is_listed(const struct netmap *map, const struct ip *ip, unsigned bi
 
 static size_t trie_size(const struct trie *trie)
 {
-    return sizeof(*trie) + trie->node_cap * sizeof(*trie->nodes) +
+    return sizeof(*trie) + trie->word_cap * sizeof(*trie->words) +
            trie->leaf_cap * sizeof(*trie->leaves) + trie->cover_count * sizeof(*trie->covers);
 }
 

@@ -8,10 +8,10 @@
  * right also in holes inside a prefix and in areas that no prefix covers, and neighbours of equal
  * value are one block.
  *
- * It is stored as a compressed trie (a Poptrie): 16 bits of the address index a table, then 6 bits
- * each node. A node has one bit per slot for "there is a node below" and one for "another leaf
+ * It is stored as a compressed trie (a Poptrie): two bytes of the address index a table, then one
+ * byte each node. A node has one bit per slot for "there is a node below" and one for "another leaf
  * begins here"; its nodes and leaves lie side by side and are found by counting bits. IPv4 takes at
- * most four steps.
+ * most three steps.
  */
 #ifndef LARDER_DNSREDIR_STEERING_NETMAP_H
 #define LARDER_DNSREDIR_STEERING_NETMAP_H
