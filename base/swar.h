@@ -23,6 +23,13 @@ static inline uint64_t swar_load(const char *at)
     return le64toh(word);
 }
 
+/* The other way round. */
+static inline void swar_store(void *at, uint64_t word)
+{
+    word = htole64(word);
+    memcpy(at, &word, sizeof(word));
+}
+
 /* Bytes below `limit`, which is at most 0x80. */
 static inline uint64_t swar_below(uint64_t word, uint8_t limit)
 {
@@ -41,6 +48,14 @@ static inline uint64_t swar_is(uint64_t word, uint8_t byte)
 static inline uint64_t swar_controls(uint64_t word)
 {
     return swar_below(word, ' ') | swar_is(word, 0x7f);
+}
+
+/* The word with its ASCII letters in lower case. */
+static inline uint64_t swar_lower(uint64_t word)
+{
+    uint64_t upper = swar_below(word, 'Z' + 1) & ~swar_below(word, 'A');
+
+    return word | upper >> 2;
 }
 
 /* All but visible ASCII. */

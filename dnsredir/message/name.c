@@ -2,24 +2,47 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/swar.h"
 #include "dnsredir/message/escape.h"
 
 #include <stdio.h>
 
-/* Adds one label; the root's 0 is added by name_end(). */
-static int name_add_label(struct name *name, const uint8_t *bytes, size_t len)
+/* Copies in lower case. */
+static void copy_lower(uint8_t *to, const uint8_t *from, size_t len)
+{
+    if (len < 8) {
+        for (size_t i = 0; i < len; i++) {
+            to[i] = (uint8_t)ascii_lower((char)from[i]);
+        }
+        return;
+    }
+    for (size_t i = 0; i < len; i += 8) {
+        size_t at = i + 8 <= len ? i : len - 8; /* the last word may overlap the one before */
+        swar_store(to + at, swar_lower(swar_load((const char *)from + at)));
+    }
+}
+
+/* Makes room for one label; its bytes come later. */
+static int name_expect_label(struct name *name, size_t len)
 {
     if (name->len + len + 2 > NAME_MAX_LEN) {
         return ERR_TOO_LARGE;
     }
+    name->label[name->labels++] = name->len;
+    name->len = (uint8_t)(name->len + len + 1);
+    return 0;
+}
+
+/* Adds one label; the root's 0 is added by name_end(). */
+static int name_add_label(struct name *name, const uint8_t *bytes, size_t len)
+{
     uint8_t *to = name->at + name->len;
 
-    name->label[name->labels++] = name->len;
-    *to++ = (uint8_t)len;
-    for (size_t i = 0; i < len; i++) {
-        to[i] = (uint8_t)ascii_lower((char)bytes[i]);
+    if (name_expect_label(name, len)) {
+        return ERR_TOO_LARGE;
     }
-    name->len = (uint8_t)(name->len + len + 1);
+    *to = (uint8_t)len;
+    copy_lower(to + 1, bytes, len);
     return 0;
 }
 
@@ -52,24 +75,31 @@ int name_read(struct wire_in *in, struct name *out)
     struct wire_in cursor = *in;
     size_t limit = wire_in_offset(in);
     bool jumped = false;
+    /* Labels side by side are copied at once with their lengths, none of which is a letter. */
+    const uint8_t *labels = cursor.at;
+    size_t copied = 0;
 
     name_begin(out);
     for (uint8_t length = wire_get_u8(&cursor); length; length = wire_get_u8(&cursor)) {
         if ((length & 0xc0) == 0xc0) {
+            copy_lower(out->at + copied, labels, out->len - copied);
+            copied = out->len;
             if (follow_pointer(&cursor, length, &limit)) {
                 return ERR_SYNTAX;
             }
+            labels = cursor.at;
             jumped = true;
             continue;
         }
-        const uint8_t *bytes = length > NAME_MAX_LABEL ? NULL : wire_get(&cursor, length);
-        if (!bytes || name_add_label(out, bytes, length)) {
+        if (length > NAME_MAX_LABEL || !wire_get(&cursor, length) ||
+            name_expect_label(out, length)) {
             return ERR_SYNTAX;
         }
     }
     if (cursor.failed) {
         return ERR_SYNTAX;
     }
+    copy_lower(out->at + copied, labels, out->len - copied);
     name_end(out);
     if (jumped) {
         return name_skip(in);

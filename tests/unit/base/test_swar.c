@@ -1,3 +1,4 @@
+#include "base/span.h"
 #include "base/swar.h"
 
 #include <criterion/criterion.h>
@@ -35,13 +36,18 @@ static void expect_masks(const unsigned char text[8])
         cr_assert_eq(swar_below(word, with[i]), slowly(text, is_below, with[i]));
         cr_assert_eq(swar_is(word, with[i]), slowly(text, is_same, with[i]));
     }
+    char lowered[8];
+    swar_store(lowered, swar_lower(word));
+    for (size_t i = 0; i < sizeof(lowered); i++) {
+        cr_assert_eq(lowered[i], ascii_lower((char)text[i]));
+    }
 }
 
 /* Carries and borrows would show at the neighbours of what is looked for. */
 Test(swar, masks_are_exact_whatever_the_neighbours_are)
 {
-    static const unsigned char around[] = {0,   1,    ' ' - 1, ' ',  ' ' + 1,
-                                           ':', 0x7f, 0x80,    0x81, 0xff};
+    static const unsigned char around[] = {0,   1,   ' ' - 1, ' ',  ' ' + 1, ':', 'A',
+                                           'Z', 'a', 0x7f,    0x80, 0x81,    0xff};
 
     for (unsigned place = 0; place < 8; place++) {
         for (size_t i = 0; i < sizeof(around); i++) {

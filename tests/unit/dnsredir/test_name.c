@@ -110,6 +110,32 @@ Test(name_read, rfc1035_4_1_4)
     }
 }
 
+/* Labels are copied by words, and the last one must take nothing from what lies behind the name. */
+Test(name_read, labels_of_every_length_are_lowered)
+{
+    for (unsigned len = 1; len <= NAME_MAX_LABEL; len++) {
+        uint8_t packet[2 * NAME_MAX_LABEL + 8];
+        struct wire_out out = wire_out_of(packet, sizeof(packet));
+        for (unsigned part = 0; part < 2; part++) {
+            wire_put_u8(&out, (uint8_t)len);
+            for (unsigned i = 0; i < len; i++) {
+                wire_put_u8(&out, (uint8_t)('?' + (part ? len + i : i) % 32));
+            }
+        }
+        wire_put_u8(&out, 0);
+        struct wire_in in = wire_in_of(packet, wire_out_len(&out));
+        struct name name;
+        cr_assert_eq(name_read(&in, &name), 0);
+        cr_assert_eq(wire_left(&in), 0);
+        cr_assert_eq(name.len, wire_out_len(&out));
+        cr_assert_eq(name.labels, 2);
+        cr_assert_eq(name.label[1], len + 1);
+        for (unsigned i = 0; i < name.len; i++) {
+            cr_assert_eq(name.at[i], (uint8_t)ascii_lower((char)packet[i]), "%u of %u", i, len);
+        }
+    }
+}
+
 Test(name_read, names_made_long_by_pointers_are_refused)
 {
     uint8_t packet[2048];
