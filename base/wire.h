@@ -36,6 +36,18 @@ static inline struct wire_out wire_out_of(void *room, size_t len)
     return (struct wire_out){start, start, start + len, false};
 }
 
+/* The number that these two bytes are, and the other way round. */
+static inline uint16_t wire_u16_at(const uint8_t *at)
+{
+    return (uint16_t)((unsigned)at[0] << 8 | at[1]);
+}
+
+static inline void wire_u16_to(uint8_t *at, uint16_t value)
+{
+    const uint8_t bytes[2] = {(uint8_t)(value >> 8), (uint8_t)value};
+    memcpy(at, bytes, sizeof(bytes));
+}
+
 /* Bytes not read so far. */
 static inline size_t wire_left(const struct wire_in *in)
 {
@@ -70,7 +82,7 @@ static inline uint8_t wire_get_u8(struct wire_in *in)
 static inline uint16_t wire_get_u16(struct wire_in *in)
 {
     const uint8_t *at = wire_get(in, 2);
-    return at ? (uint16_t)((unsigned)at[0] << 8 | at[1]) : 0;
+    return at ? wire_u16_at(at) : 0;
 }
 
 static inline uint32_t wire_get_u32(struct wire_in *in)
@@ -130,8 +142,7 @@ static inline void wire_put_u16(struct wire_out *out, uint16_t value)
     uint8_t *at = wire_put(out, 2);
 
     if (at) {
-        const uint8_t bytes[2] = {(uint8_t)(value >> 8), (uint8_t)value};
-        memcpy(at, bytes, sizeof(bytes));
+        wire_u16_to(at, value);
     }
 }
 

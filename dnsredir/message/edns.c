@@ -14,8 +14,9 @@ enum { ECS_IPV4 = 1, ECS_IPV6 = 2 };
 
 #define DO_BIT 0x8000
 #define OPT_FIXED_LEN 11 /* root, type, class, TTL, length */
-#define OPTION_HEAD 4    /* code and length */
-#define ECS_FIXED_LEN 8  /* option code and length, family, both prefix lengths */
+#define OPT_TYPE_END 3
+#define OPTION_HEAD 4   /* code and length */
+#define ECS_FIXED_LEN 8 /* option code and length, family, both prefix lengths */
 
 static size_t ecs_octets(const struct ecs *ecs)
 {
@@ -45,14 +46,15 @@ static bool ecs_source_fits(const struct ecs *ecs)
 static int ecs_read(struct span option, struct ecs *out)
 {
     struct wire_in in = wire_in_of(option.at, option.len);
+    const uint8_t *fixed = wire_get(&in, ECS_FIXED_LEN - OPTION_HEAD);
 
-    if (out->present) {
+    if (!fixed || out->present) {
         return ERR_SYNTAX;
     }
-    out->family = wire_get_u16(&in);
-    out->source = wire_get_u8(&in);
-    if (wire_get_u8(&in) != 0 || in.failed || !ecs_source_fits(out) ||
-        wire_left(&in) != ecs_octets(out)) {
+    out->family = wire_u16_at(fixed);
+    out->source = fixed[2];
+    size_t octets = ecs_octets(out);
+    if (fixed[3] != 0 || !ecs_source_fits(out) || wire_left(&in) != octets) {
         return ERR_SYNTAX;
     }
     out->ip = (struct ip){{0}};
@@ -60,7 +62,6 @@ static int ecs_read(struct span option, struct ecs *out)
         out->ip.at[10] = 0xff;
         out->ip.at[11] = 0xff;
     }
-    size_t octets = ecs_octets(out);
     if (octets) {
         uint8_t *last = out->ip.at + ecs_place(out) + octets - 1;
         memcpy(out->ip.at + ecs_place(out), wire_get(&in, octets), octets);
@@ -118,17 +119,17 @@ static int options_read(struct span options, struct edns *out)
 
 int edns_read(struct wire_in *in, struct edns *out)
 {
-    uint16_t payload = wire_get_u16(in);
-    uint32_t ttl = wire_get_u32(in);
-    struct span options = wire_get_span(in, wire_get_u16(in));
+    const uint8_t *fixed = wire_get(in, OPT_FIXED_LEN - OPT_TYPE_END);
+    struct span options = wire_get_span(in, fixed ? wire_u16_at(fixed + 6) : 0u);
 
     if (in->failed) {
         return ERR_SYNTAX;
     }
+    uint16_t payload = wire_u16_at(fixed);
     *out = (struct edns){
         .present = true,
-        .dnssec_ok = (ttl & DO_BIT) != 0,
-        .version = (uint8_t)(ttl >> 16),
+        .dnssec_ok = (wire_u16_at(fixed + 4) & DO_BIT) != 0,
+        .version = fixed[3],
         .payload = payload < DNS_UDP_PLAIN ? DNS_UDP_PLAIN : payload,
     };
     return out->version ? 0 : options_read(options, out);
@@ -156,21 +157,24 @@ static void put_option(struct wire_out *out, uint16_t code, size_t len)
 
 static void put_ecs(struct wire_out *out, const struct ecs *ecs, uint8_t scope)
 {
-    put_option(out, OPTION_ECS, ECS_FIXED_LEN - OPTION_HEAD + ecs_octets(ecs));
-    wire_put_u16(out, ecs->family);
-    wire_put_u8(out, ecs->source);
-    wire_put_u8(out, scope);
-    wire_put_bytes(out, ecs->ip.at + ecs_place(ecs), ecs_octets(ecs));
+    size_t octets = ecs_octets(ecs);
+    uint8_t *at = wire_put(out, ECS_FIXED_LEN + octets);
+
+    if (at) {
+        wire_u16_to(at, OPTION_ECS);
+        wire_u16_to(at + 2, (uint16_t)(ECS_FIXED_LEN - OPTION_HEAD + octets));
+        wire_u16_to(at + 4, ecs->family);
+        at[6] = ecs->source;
+        at[7] = scope;
+        memcpy(at + ECS_FIXED_LEN, ecs->ip.at + ecs_place(ecs), octets);
+    }
 }
 
 void edns_write(struct wire_out *out, const struct edns *query, const struct edns_reply *reply,
                 unsigned rcode)
 {
-    wire_put_u8(out, 0);
-    wire_put_u16(out, TYPE_OPT);
-    wire_put_u16(out, DNS_UDP_MAX);
-    wire_put_u32(out, (uint32_t)(rcode >> 4) << 24 | (query->dnssec_ok ? DO_BIT : 0u));
-    wire_put_u16(out, (uint16_t)(edns_len(query, reply) - OPT_FIXED_LEN));
+    uint8_t *fixed = wire_put(out, OPT_FIXED_LEN);
+
     if (query->ecs.present) {
         put_ecs(out, &query->ecs, reply->scope);
     }
@@ -190,5 +194,13 @@ void edns_write(struct wire_out *out, const struct edns *query, const struct edn
     if (reply->ede != EDE_NONE) {
         put_option(out, OPTION_EDE, 2);
         wire_put_u16(out, (uint16_t)reply->ede);
+    }
+    if (fixed) {
+        fixed[0] = 0;
+        wire_u16_to(fixed + 1, TYPE_OPT);
+        wire_u16_to(fixed + 3, DNS_UDP_MAX);
+        wire_u16_to(fixed + 5, (uint16_t)(rcode >> 4 << 8));
+        wire_u16_to(fixed + 7, query->dnssec_ok ? DO_BIT : 0);
+        wire_u16_to(fixed + 9, (uint16_t)(out->at - fixed - OPT_FIXED_LEN));
     }
 }

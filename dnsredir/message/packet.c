@@ -85,13 +85,13 @@ static void questions_skip(struct wire_in *in, unsigned count)
 
 /* Reads what it can of a query that is wrong, too: its OPT says that one is due in the answer (RFC
  * 6891 6.1.1). More than one question: RFC 9619. */
-static int body_read(struct wire_in *in, struct query *out)
+static int body_read(struct wire_in *in, const uint8_t *header, struct query *out)
 {
-    uint16_t questions = wire_get_u16(in);
+    uint16_t questions = wire_u16_at(header + 4);
     uint16_t counts[SECTIONS];
 
     for (unsigned i = 0; i < SECTIONS; i++) {
-        counts[i] = wire_get_u16(in);
+        counts[i] = wire_u16_at(header + 6 + (size_t)2 * i);
     }
     if (questions && question_read(in, out)) {
         return RCODE_FORMERR;
@@ -115,9 +115,13 @@ static int body_read(struct wire_in *in, struct query *out)
 int message_read(struct span packet, struct query *out)
 {
     struct wire_in in = wire_in_of(packet.at, packet.len);
+    const uint8_t *header = wire_get(&in, DNS_HEADER_LEN);
 
-    out->id = wire_get_u16(&in);
-    out->flags = wire_get_u16(&in);
+    if (!header) {
+        return ERR_SYNTAX;
+    }
+    out->id = wire_u16_at(header);
+    out->flags = wire_u16_at(header + 2);
     out->question = SPAN_EMPTY;
     out->type = 0;
     out->edns.present = false;
@@ -126,10 +130,7 @@ int message_read(struct span packet, struct query *out)
     out->edns.cookie = SPAN_EMPTY;
     out->edns.nsid = out->edns.keepalive = false;
     out->tsig_at = 0;
-    if (packet.len < DNS_HEADER_LEN || (out->flags & FLAG_QR)) {
-        return ERR_SYNTAX;
-    }
-    return body_read(&in, out);
+    return out->flags & FLAG_QR ? ERR_SYNTAX : body_read(&in, header, out);
 }
 
 int query_read(struct span packet, struct query *out)
@@ -335,12 +336,12 @@ size_t packet_finish(struct packet *packet, unsigned rcode, unsigned flags)
     CHECK(!packet->out.failed);
     len = wire_out_len(&packet->out);
 
-    struct wire_out header = wire_out_of(packet->out.start, DNS_HEADER_LEN);
-    wire_put_u16(&header, query->id);
-    wire_put_u16(&header, (uint16_t)(FLAG_QR | kept | flags | (rcode & 15)));
-    wire_put_u16(&header, query->question.len ? 1 : 0);
+    uint8_t *header = packet->out.start;
+    wire_u16_to(header, query->id);
+    wire_u16_to(header + 2, (uint16_t)(FLAG_QR | kept | flags | (rcode & 15)));
+    wire_u16_to(header + 4, query->question.len ? 1 : 0);
     for (unsigned i = 0; i < SECTIONS; i++) {
-        wire_put_u16(&header, packet->counts[i]);
+        wire_u16_to(header + 6 + (size_t)2 * i, packet->counts[i]);
     }
     return len;
 }
