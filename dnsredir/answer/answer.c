@@ -422,6 +422,7 @@ size_t answer(const struct view *view, const struct client *client, struct span 
 {
     struct query query;
     struct answering a;
+    struct packet_mark empty;
     int rcode = query_read(packet, &query);
 
     *note = (struct answer_note){0};
@@ -434,7 +435,7 @@ size_t answer(const struct view *view, const struct client *client, struct span 
     a.note = note;
     a.rcode = (unsigned)rcode;
     begin(&a, packet, room);
-    struct packet_mark empty = packet_mark(&a.packet);
+    packet_mark(&a.packet, &empty);
     if (a.rcode == RCODE_NOERROR) {
         answer_query(&a);
     }

@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "base/siphash.h"
 
+#include <endian.h>
+
 #define WAYS 4
 #define SETS 16384 /* number of sets; each is a cache line of 64 bytes, 1 MiB in total */
 #define SECOND UINT64_C(1000000)
@@ -46,9 +48,16 @@ static uint64_t mix(uint64_t h)
  * needed; the key makes collisions hard all the same. */
 static uint64_t hash_network(const struct limiter *limiter, const struct ip *client)
 {
-    uint64_t net[2] = {0};
+    const uint64_t all_but_last = htobe64(~UINT64_C(0xff));
+    uint64_t net[2];
 
-    memcpy(net, client->at, ip_is_v4(client) ? 15 : 7);
+    memcpy(net, client->at, sizeof(net));
+    if (ip_is_v4(client)) {
+        net[1] &= all_but_last;
+    } else {
+        net[0] &= all_but_last;
+        net[1] = 0;
+    }
     uint64_t h = mix(net[0] ^ limiter->key[0]);
     return mix(h ^ net[1] ^ limiter->key[1]);
 }

@@ -164,12 +164,13 @@ void packet_begin(struct packet *packet, const struct query *query, void *room, 
     wire_put_bytes(&packet->out, query->question.at, query->question.len);
 }
 
-struct packet_mark packet_mark(const struct packet *packet)
+/* The mark is not returned: to copy it right after it was written in parts would wait for all of
+ * these. */
+void packet_mark(const struct packet *packet, struct packet_mark *out)
 {
-    struct packet_mark mark = {.at = packet->out.at, .name_count = packet->name_count};
-
-    memcpy(mark.counts, packet->counts, sizeof(mark.counts));
-    return mark;
+    out->at = packet->out.at;
+    out->name_count = packet->name_count;
+    memcpy(out->counts, packet->counts, sizeof(out->counts));
 }
 
 void packet_undo(struct packet *packet, const struct packet_mark *mark)
@@ -276,9 +277,10 @@ static size_t first_record(const struct rrset *set, uint32_t turn)
 bool packet_rrset(struct packet *packet, enum section section, const struct name *owner,
                   const struct rrset *set, uint32_t turn)
 {
-    struct packet_mark mark = packet_mark(packet);
+    struct packet_mark mark;
     size_t first = first_record(set, turn);
 
+    packet_mark(packet, &mark);
     if (!owner && rr_layout(set->type).names == 0) {
         wire_put_bytes(&packet->out, set->wire + first, set->len - first);
         wire_put_bytes(&packet->out, set->wire, first);
@@ -302,8 +304,9 @@ bool packet_rrset(struct packet *packet, enum section section, const struct name
 
 bool packet_record(struct packet *packet, const struct name *owner, struct span record)
 {
-    struct packet_mark mark = packet_mark(packet);
+    struct packet_mark mark;
 
+    packet_mark(packet, &mark);
     if (owner) {
         struct wire_in in = wire_in_of(record.at, record.len);
         put_record(packet, owner, &in);

@@ -73,7 +73,7 @@ bool packet_rrset(struct packet *packet, enum section section, const struct name
 bool packet_record(struct packet *packet, const struct name *owner, struct span record);
 
 /* Remembers the current state, and returns to it. */
-struct packet_mark packet_mark(const struct packet *packet);
+void packet_mark(const struct packet *packet, struct packet_mark *out);
 void packet_undo(struct packet *packet, const struct packet_mark *mark);
 
 /* Writes OPT, leaving out an extended error for which there is no room, and completes the header.

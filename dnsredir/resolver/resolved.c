@@ -202,7 +202,7 @@ static unsigned put_answer(struct packet *packet, const struct unresolved *query
                            const struct resolution *r, uint8_t *scratch, unsigned *rcode)
 {
     const struct query *asked = packet->query;
-    struct packet_mark empty = packet_mark(packet);
+    struct packet_mark empty;
     struct copying c = {
         .packet = packet,
         .in = wire_in_of(r->message.at, r->message.len),
@@ -211,6 +211,7 @@ static unsigned put_answer(struct packet *packet, const struct unresolved *query
         .dnssec = asked->edns.present && asked->edns.dnssec_ok,
     };
 
+    packet_mark(packet, &empty);
     *rcode = r->rcode;
     if (!has_answer(r, asked->flags & FLAG_CD) || !r->message.len) {
         *rcode = has_answer(r, true) ? RCODE_SERVFAIL : r->rcode;
