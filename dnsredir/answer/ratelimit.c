@@ -7,7 +7,7 @@
 
 #define WAYS 4
 #define SETS 16384 /* number of sets; each is a cache line of 64 bytes, 1 MiB in total */
-#define SECOND UINT64_C(1000000)
+#define SECOND UINT32_C(1000000)
 
 /* A token bucket, kept as the time at which it will be full (the "generic cell rate algorithm"). A
  * time in the past: it is full. */

@@ -284,14 +284,20 @@ static void walk_any(struct walk *w)
  * in the whole list. Each uses different bits of it, or they would cancel each other. */
 static unsigned turn_own(const struct walk *w, unsigned count)
 {
-    return w->policy->fixed_order ? 0 : (w->input->turn >> 8) % count;
+    return w->policy->fixed_order || count < 2 ? 0 : (w->input->turn >> 8) % count;
 }
 
 static unsigned turn_list(const struct walk *w, unsigned count)
 {
-    return w->policy->fixed_order || w->policy->kind == POLICY_FAILOVER
+    return w->policy->fixed_order || w->policy->kind == POLICY_FAILOVER || count < 2
                ? 0
                : (w->input->turn >> 16) % count;
+}
+
+/* The place behind this one, going round. */
+static unsigned next_place(unsigned place, unsigned count)
+{
+    return place + 1 < count ? place + 1 : 0;
 }
 
 /* Replicas may have an address in common, and a set of records has each once (RFC 2181 5). */
@@ -318,15 +324,16 @@ static void list_records(const struct walk *w, struct choice *out)
         unsigned own = policy_record_count(w->policy, w->input->v6, out->ids[i]);
         const uint8_t *first =
             records->wire + (size_t)records->first[out->ids[i]] * records->record_len;
-        for (unsigned n = 0; n < own && count < most; n++) {
-            unsigned place = (turn_own(w, own) + n) % own;
+        unsigned place = turn_own(w, own);
+        for (unsigned n = 0; n < own && count < most; n++, place = next_place(place, own)) {
             const uint8_t *record = first + (size_t)place * records->record_len;
             list[count] = record;
             count += !is_listed(list, count, record, records->record_len);
         }
     }
-    for (unsigned i = 0; i < count; i++) {
-        out->records[i] = list[(turn_list(w, count) + i) % count];
+    unsigned place = turn_list(w, count);
+    for (unsigned i = 0; i < count; i++, place = next_place(place, count)) {
+        out->records[i] = list[place];
     }
     out->count = count;
     out->record_len = records->record_len;
