@@ -417,24 +417,28 @@ static size_t finish(struct answering *a, const struct packet_mark *empty, void 
     return a->tsig.len ? tsig_sign(&a->tsig, room, len, a->client->now) : len;
 }
 
-size_t answer(const struct view *view, const struct client *client, struct span packet, void *room,
-              struct answer_note *note)
+void query_packet_read(struct span packet, struct query_packet *out)
 {
-    struct query query;
+    out->packet = packet;
+    out->rcode = query_read(packet, &out->query);
+}
+
+size_t answer_read(const struct view *view, const struct client *client,
+                   const struct query_packet *read, void *room, struct answer_note *note)
+{
     struct answering a;
     struct packet_mark empty;
-    int rcode = query_read(packet, &query);
 
     *note = (struct answer_note){0};
-    if (rcode < 0) {
+    if (read->rcode < 0) {
         return 0;
     }
     a.view = view;
     a.client = client;
-    a.query = &query;
+    a.query = &read->query;
     a.note = note;
-    a.rcode = (unsigned)rcode;
-    begin(&a, packet, room);
+    a.rcode = (unsigned)read->rcode;
+    begin(&a, read->packet, room);
     packet_mark(&a.packet, &empty);
     if (a.rcode == RCODE_NOERROR) {
         answer_query(&a);
@@ -444,6 +448,15 @@ size_t answer(const struct view *view, const struct client *client, struct span 
     } else if (a.unsignable) {
         answer_give_up(&a, &empty);
     }
-    note_query(&query, note);
+    note_query(a.query, note);
     return note->deferred ? 0 : finish(&a, &empty, room);
+}
+
+size_t answer(const struct view *view, const struct client *client, struct span packet, void *room,
+              struct answer_note *note)
+{
+    struct query_packet read;
+
+    query_packet_read(packet, &read);
+    return answer_read(view, client, &read, room, note);
 }

@@ -103,10 +103,25 @@ struct answer_note {
 /* How many bytes a response to the query may have. */
 size_t answer_limit(const struct query *query, bool tcp);
 
-/* Writes the response to `packet` to `room`, which has DNS_UDP_MAX bytes, or DNS_MESSAGE_MAX with
- * client->tcp. Returns its length, which is never more than the client takes; or 0 if no answer is
- * due, if note->limited is LIMIT_DROP, or if note->deferred: then the name is to be resolved for
- * the client. */
+/* A packet that was read. */
+struct query_packet {
+    struct span packet; /* has to stay as long as this */
+    int rcode;          /* of query_read() */
+    struct query query;
+};
+void query_packet_read(struct span packet, struct query_packet *out);
+
+/* Loads what the answer to a client will be chosen by, while something else is done. */
+void answer_expect(const struct view *view, const struct ip *client,
+                   const struct query_packet *read);
+
+/* Writes the response to a packet that was read to `room`, which has DNS_UDP_MAX bytes, or
+ * DNS_MESSAGE_MAX with client->tcp. Returns its length, which is never more than the client takes;
+ * or 0 if no answer is due, if note->limited is LIMIT_DROP, or if note->deferred: then the name is
+ * to be resolved for the client. */
+size_t answer_read(const struct view *view, const struct client *client,
+                   const struct query_packet *read, void *room, struct answer_note *note);
+/* The same for a packet that was not. */
 size_t answer(const struct view *view, const struct client *client, struct span packet, void *room,
               struct answer_note *note);
 

@@ -6,16 +6,27 @@
 #define EXPLORE_LEAST 10
 
 /* Where the client is: its network by the client subnet option, or else the resolver itself. */
-static const struct ip *client_of(const struct answering *a, unsigned *bits)
+static const struct ip *client_of(const struct query *query, const struct ip *resolver,
+                                  unsigned *bits)
 {
-    const struct ecs *ecs = &a->query->edns.ecs;
+    const struct ecs *ecs = &query->edns.ecs;
 
     if (ecs->present && ecs->source > 0) {
         *bits = ecs->source;
         return &ecs->ip;
     }
-    *bits = ip_is_v4(&a->client->ip) ? 32 : 128;
-    return &a->client->ip;
+    *bits = ip_is_v4(resolver) ? 32 : 128;
+    return resolver;
+}
+
+void answer_expect(const struct view *view, const struct ip *client,
+                   const struct query_packet *read)
+{
+    unsigned bits;
+
+    if (read->rcode == RCODE_NOERROR) {
+        netmap_prefetch(view->nearest, client_of(&read->query, client, &bits));
+    }
 }
 
 static struct netmap_hit find_in(const struct netmap *map, const struct ip *ip, unsigned bits,
@@ -64,7 +75,7 @@ static bool wants_name_hash(const struct view *view, const struct policy *policy
 static void locate(struct answering *a, const struct policy *policy, struct choice_input *input)
 {
     unsigned bits;
-    const struct ip *ip = client_of(a, &bits);
+    const struct ip *ip = client_of(a->query, &a->client->ip, &bits);
     bool v4 = ip_is_v4(ip);
     unsigned outer = v4 && bits > 32 ? 96 : 0; /* ::ffff:a.b.c.d, sent as IPv6 */
     unsigned leaf = v4 ? policy->leaf.v4 : policy->leaf.v6;

@@ -8,13 +8,15 @@
 #include "dnsredir/state/update_intake.h"
 #include "dnsredir/worker.h"
 
-/* Answers one packet, and counts it. Returns the length of the answer in `room`; or 0: no answer is
- * due, or back->job brings it later, or note->deferred, and the caller hands the query to the
- * resolver. To be called inside publish_enter(). */
+/* Answers one packet that was read, and counts it. Returns the length of the answer in `room`; or
+ * 0: no answer is due, or back->job brings it later, or note->deferred, and the caller hands the
+ * query to the resolver. To be called inside publish_enter(). */
 static inline size_t listener_answer(struct worker *worker, const struct snapshot *snapshot,
-                                     struct client *client, struct span packet,
+                                     struct client *client, const struct query_packet *read,
                                      struct reply_route *back, void *room, struct answer_note *note)
 {
+    struct span packet = read->packet;
+
     client->signer = worker->signer;
     client->turn = scatter(worker->turn++);
     client->deferral = snapshot->resolver ? &worker->deferral : NULL;
@@ -22,7 +24,7 @@ static inline size_t listener_answer(struct worker *worker, const struct snapsho
         note->deferred = false;
         return update_intake_take(worker->intake, snapshot, client, packet, back, room);
     }
-    size_t len = answer(&snapshot->view, client, packet, room, note);
+    size_t len = answer_read(&snapshot->view, client, read, room, note);
     if (note->deferred) {
         return 0;
     }

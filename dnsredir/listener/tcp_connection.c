@@ -261,9 +261,11 @@ static void answer_message(struct connection *c, const struct snapshot *snapshot
     };
     struct reply_route back = {.send_reply = send_update_reply, .owner = c};
     struct answer_note note;
-    size_t len =
-        listener_answer(tcp->worker, snapshot, &client, message, &back, tcp->answer_room, &note);
+    struct query_packet read;
 
+    query_packet_read(message, &read);
+    size_t len =
+        listener_answer(tcp->worker, snapshot, &client, &read, &back, tcp->answer_room, &note);
     metric_add(&tcp->worker->counters.tcp_queries, 1);
     if (len == 0 && note.deferred) {
         len = defer_message(c, snapshot, message, &client, &note);

@@ -185,24 +185,38 @@ static size_t defer_packet(struct udp *udp, const struct snapshot *snapshot, uns
     return len;
 }
 
-/* Answers packet `i`. Returns whether there is an answer, to be sent as number `n`. */
-static bool answer_packet(struct udp *udp, const struct snapshot *snapshot, unsigned i, unsigned n,
-                          const struct times *times)
+/* A packet of a batch that was read, and who sent it. */
+struct incoming {
+    struct client client;
+    struct query_packet read;
+};
+
+/* Reads packet `i`, so that what its answer needs is on its way from memory when its turn comes. */
+static void read_packet(struct udp *udp, const struct snapshot *snapshot, unsigned i,
+                        const struct times *times, struct incoming *out)
 {
-    struct msghdr *header = &udp->in[i].msg_hdr;
-    struct client client = {
+    out->client = (struct client){
         .ip = ip_of_sockaddr((struct sockaddr *)&udp->peers[i]),
         .now = times->wall,
         .now_us = times->mono_us,
         .limiter = udp->worker->limiter,
     };
+    query_packet_read(packet_at(udp, i), &out->read);
+    answer_expect(&snapshot->view, &out->client.ip, &out->read);
+}
+
+/* Answers packet `i`. Returns whether there is an answer, to be sent as number `n`. */
+static bool answer_packet(struct udp *udp, const struct snapshot *snapshot, unsigned i, unsigned n,
+                          struct incoming *from)
+{
+    struct msghdr *header = &udp->in[i].msg_hdr;
     struct answer_note note;
     struct reply_route back = {.send_reply = send_update_reply, .owner = udp, .from = header};
 
-    size_t len = listener_answer(udp->worker, snapshot, &client, packet_at(udp, i), &back,
+    size_t len = listener_answer(udp->worker, snapshot, &from->client, &from->read, &back,
                                  udp->answers[n], &note);
     if (len == 0 && note.deferred) {
-        len = defer_packet(udp, snapshot, i, udp->answers[n], &client, &note);
+        len = defer_packet(udp, snapshot, i, udp->answers[n], &from->client, &note);
     }
     if (len == 0) {
         return false;
@@ -254,15 +268,20 @@ static void unwatch(struct udp *udp)
     udp->watched = false;
 }
 
-/* Answers a batch of `got` packets. */
+/* Answers a batch of `got` packets, reading each before the one in front of it is answered. */
 static void answer_batch(struct udp *udp, unsigned got)
 {
     const struct snapshot *snapshot = publish_enter(udp->worker->publish, udp->worker->number);
     struct times times = {(uint32_t)clock_wall(), udp->last_us};
+    struct incoming packets[2];
     unsigned count = 0;
 
+    read_packet(udp, snapshot, 0, &times, &packets[0]);
     for (unsigned i = 0; i < got; i++) {
-        count += answer_packet(udp, snapshot, i, count, &times);
+        if (i + 1 < got) {
+            read_packet(udp, snapshot, i + 1, &times, &packets[(i + 1) % 2]);
+        }
+        count += answer_packet(udp, snapshot, i, count, &packets[i % 2]);
     }
     publish_leave(udp->worker->publish, udp->worker->number);
     send_answers(udp, count);

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/prefetch.h"
 
 /* Addresses as numbers, an IPv4 address in the upper 32 bits: lengths count alike for both. */
 __extension__ typedef unsigned __int128 key;
@@ -438,6 +439,11 @@ static const struct cover *find_cover(const struct trie *trie, key at, unsigned 
         i = cover->parent;
     }
     return NULL;
+}
+
+void netmap_prefetch(const struct netmap *map, const struct ip *ip)
+{
+    prefetch(find_leaf(map, ip), sizeof(uint32_t));
 }
 
 struct netmap_hit netmap_find(const struct netmap *map, const struct ip *ip, unsigned source)

@@ -45,6 +45,10 @@ void netmap_free(struct netmap **map); /* accepts NULL; sets *map to NULL */
  * `source`, which tells the resolver to ask more precisely (RFC 7871 7.2.1). */
 struct netmap_hit netmap_find(const struct netmap *map, const struct ip *ip, unsigned source);
 
+/* Loads what netmap_find() will read, while something else is done: of a large map each look waits
+ * for memory. */
+void netmap_prefetch(const struct netmap *map, const struct ip *ip);
+
 /* Does any prefix of `first` lie around the block of `bits` (of the address' own family) that
  * begins at `ip`, or inside it? */
 bool netmap_is_listed(const struct netmap *map, const struct ip *ip, unsigned bits);
