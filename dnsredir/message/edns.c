@@ -42,6 +42,9 @@ static bool ecs_source_fits(const struct ecs *ecs)
     return false;
 }
 
+static const struct ip v4_zero = {{[10] = 0xff, [11] = 0xff}};
+static const struct ip v6_zero;
+
 /* RFC 7871 6: exactly the octets the source length needs, zero behind it, and no scope. */
 static int ecs_read(struct span option, struct ecs *out)
 {
@@ -57,11 +60,7 @@ static int ecs_read(struct span option, struct ecs *out)
     if (fixed[3] != 0 || !ecs_source_fits(out) || wire_left(&in) != octets) {
         return ERR_SYNTAX;
     }
-    out->ip = (struct ip){{0}};
-    if (out->family == ECS_IPV4) {
-        out->ip.at[10] = 0xff;
-        out->ip.at[11] = 0xff;
-    }
+    out->ip = out->family == ECS_IPV4 ? v4_zero : v6_zero;
     if (octets) {
         uint8_t *last = out->ip.at + ecs_place(out) + octets - 1;
         memcpy(out->ip.at + ecs_place(out), wire_get(&in, octets), octets);
