@@ -35,6 +35,14 @@ const char *counters_rcode(unsigned rcode)
     return rcode_words[rcode < RCODE_COUNT ? rcode : RCODE_SERVFAIL];
 }
 
+/* Counts what few answers are: a branch costs less than to add nothing. */
+static void count_if(metric_value *value, bool is)
+{
+    if (is) {
+        metric_add(value, 1);
+    }
+}
+
 void counters_note(struct counters *counters, const struct answer_note *note, size_t len)
 {
     if (note->limited == LIMIT_DROP) {
@@ -48,26 +56,26 @@ void counters_note(struct counters *counters, const struct answer_note *note, si
     metric_add(&counters->rcodes[note->rcode < RCODE_COUNT ? note->rcode : RCODE_SERVFAIL], 1);
     metric_add(&counters->edns_queries, note->edns);
     metric_add(&counters->ecs_queries, note->ecs);
-    metric_add(&counters->cookie_queries, note->cookie != COOKIE_NONE);
-    metric_add(&counters->cookies_good, note->cookie == COOKIE_GOOD);
+    count_if(&counters->cookie_queries, note->cookie != COOKIE_NONE);
+    count_if(&counters->cookies_good, note->cookie == COOKIE_GOOD);
     if (note->dnssec) {
         metric_add(&counters->dnssec_queries, 1);
         for (unsigned how = 0; how < SIGNED_HOWS; how++) {
             metric_add(&counters->signatures[how], note->signatures[how]);
         }
     }
-    metric_add(&counters->tsig_good, note->tsig == TSIG_GOOD);
-    metric_add(&counters->tsig_bad, note->tsig == TSIG_BAD);
-    metric_add(&counters->limited_slipped, note->limited == LIMIT_SLIP);
-    metric_add(&counters->truncated, note->truncated);
+    count_if(&counters->tsig_good, note->tsig == TSIG_GOOD);
+    count_if(&counters->tsig_bad, note->tsig == TSIG_BAD);
+    count_if(&counters->limited_slipped, note->limited == LIMIT_SLIP);
+    count_if(&counters->truncated, note->truncated);
     if (note->policy) {
         metric_add(&counters->steered_answers, 1);
         metric_add(&counters->policies[note->policy->kind], 1);
-        metric_add(&counters->measured_answers, note->measured);
-        metric_add(&counters->explored_answers, note->explored);
-        metric_add(&counters->spilled_answers, note->spilled);
-        metric_add(&counters->full_answers, note->level == CHOICE_FULL);
-        metric_add(&counters->draining_answers, note->level == CHOICE_DRAINING);
-        metric_add(&counters->all_down_answers, note->level == CHOICE_DOWN);
+        count_if(&counters->measured_answers, note->measured);
+        count_if(&counters->explored_answers, note->explored);
+        count_if(&counters->spilled_answers, note->spilled);
+        count_if(&counters->full_answers, note->level == CHOICE_FULL);
+        count_if(&counters->draining_answers, note->level == CHOICE_DRAINING);
+        count_if(&counters->all_down_answers, note->level == CHOICE_DOWN);
     }
 }
