@@ -2,7 +2,7 @@
 
 #include "base/err.h"
 #include "base/guard.h"
-#include "base/lmdb_page.h"
+#include "base/lmdb_tree.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -16,10 +16,7 @@
 /* ---- the walk ---- */
 
 struct walk {
-    const char *file;
-    size_t page_size;
-    uint64_t in_file; /* pages that can be read */
-    uint64_t pages;   /* up to the last commit; free ones at the end may never have been written */
+    struct lmdb_image image;
     const char *skipped; /* the named tree to leave out, together with the free list; or NULL */
     const char *only;    /* the only named tree to check, without the free list; NULL: all */
     const char *told;    /* the named tree whose values are reported, or NULL */
@@ -37,14 +34,9 @@ struct level {
     unsigned next;
 };
 
-static const char *page_at(const struct walk *walk, uint64_t number)
-{
-    return walk->file + number * walk->page_size;
-}
-
 static bool claim(struct walk *walk, uint64_t number)
 {
-    if (number < 2 || number >= walk->pages || walk->visited[number]) {
+    if (number < 2 || number >= walk->image.pages || walk->visited[number]) {
         return false;
     }
     walk->visited[number] = 1;
@@ -53,57 +45,13 @@ static bool claim(struct walk *walk, uint64_t number)
 
 static bool visit(struct walk *walk, uint64_t number)
 {
-    return number < walk->in_file && claim(walk, number);
-}
-
-/* Reads node `i` of a page whose header was checked. */
-static bool read_node(const struct walk *walk, const char *at, const struct page *page, unsigned i,
-                      struct node *node, const char **key, size_t *size)
-{
-    uint16_t offset;
-
-    memcpy(&offset, at + sizeof(*page) + (size_t)i * 2, sizeof(offset));
-    if (offset < page->upper || offset + sizeof(*node) > walk->page_size) {
-        return false;
-    }
-    memcpy(node, at + offset, sizeof(*node));
-    *key = at + offset + sizeof(*node);
-    uint64_t len = sizeof(*node) + (uint64_t)node->key_len;
-    if (page->flags == PAGE_LEAF) {
-        len += node->flags & NODE_BIG ? sizeof(uint64_t) : node_value_len(node);
-    }
-    *size = (size_t)((len + 1) & ~UINT64_C(1));
-    return node->key_len <= KEY_MAX && offset + len <= walk->page_size;
-}
-
-/* Checks the header, and that the nodes exactly fill the space behind the free space. */
-static bool check_page(const struct walk *walk, uint64_t number, bool leaf, struct page *page)
-{
-    const char *at = page_at(walk, number);
-    size_t filled = 0;
-
-    memcpy(page, at, sizeof(*page));
-    if (page->number != number || page->flags != (leaf ? PAGE_LEAF : PAGE_BRANCH) ||
-        page->lower < sizeof(*page) || page->lower % 2 || page->lower > page->upper ||
-        page->upper > walk->page_size || page_nodes(page) < (leaf ? 1u : 2u)) {
-        return false;
-    }
-    for (unsigned i = 0; i < page_nodes(page); i++) {
-        struct node node;
-        const char *key;
-        size_t size;
-        if (!read_node(walk, at, page, i, &node, &key, &size)) {
-            return false;
-        }
-        filled += size;
-    }
-    return filled == walk->page_size - page->upper;
+    return number < walk->image.in_file && claim(walk, number);
 }
 
 /* A list of free pages: its length, then descending numbers, none of them used before. */
 static bool check_free_list(struct walk *walk, const char *value, size_t len)
 {
-    uint64_t count, number, before = walk->pages;
+    uint64_t count, number, before = walk->image.pages;
 
     if (len < sizeof(count) || len % sizeof(count)) {
         return false;
@@ -127,10 +75,10 @@ static bool check_run(struct walk *walk, const char *place, size_t len, bool is_
 {
     struct page page;
     uint64_t number;
-    uint64_t run = run_pages(len, walk->page_size);
+    uint64_t run = run_pages(len, walk->image.page_size);
 
     memcpy(&number, place, sizeof(number));
-    if (number >= walk->pages || run > walk->pages - number) {
+    if (number >= walk->image.pages || run > walk->image.pages - number) {
         return false;
     }
     for (uint64_t i = 0; i < run; i++) {
@@ -141,7 +89,7 @@ static bool check_run(struct walk *walk, const char *place, size_t len, bool is_
     if (!is_free_list) {
         return true;
     }
-    const char *at = page_at(walk, number);
+    const char *at = lmdb_page_at(&walk->image, number);
     memcpy(&page, at, sizeof(page));
     return page.number == number && page.flags == PAGE_OVERFLOW && run_length(&page) == run &&
            check_free_list(walk, at + sizeof(page), len);
@@ -156,9 +104,10 @@ static bool is_named(const char *tree, const char *name, size_t len)
     return tree && strlen(tree) == len && memcmp(tree, name, len) == 0;
 }
 
-static bool check_value(struct walk *walk, const struct node *node, const char *key,
-                        enum tree_kind kind)
+static bool check_value(struct walk *walk, const struct lmdb_item *item, enum tree_kind kind)
 {
+    const struct node *node = &item->node;
+    const char *key = item->key;
     const char *value = key + node->key_len;
     uint32_t len = node_value_len(node);
     struct tree named;
@@ -192,15 +141,13 @@ static bool check_leaf(struct walk *walk, uint64_t number, enum tree_kind kind)
 {
     struct page page;
 
-    if (!visit(walk, number) || !check_page(walk, number, true, &page)) {
+    if (!visit(walk, number) || !lmdb_page_is_sound(&walk->image, number, true, &page)) {
         return false;
     }
     for (unsigned i = 0; i < page_nodes(&page); i++) {
-        struct node node;
-        const char *key;
-        size_t size;
-        if (!read_node(walk, page_at(walk, number), &page, i, &node, &key, &size) ||
-            !check_value(walk, &node, key, kind)) {
+        struct lmdb_item item;
+        if (!lmdb_item_read(&walk->image, lmdb_page_at(&walk->image, number), &page, i, &item) ||
+            !check_value(walk, &item, kind)) {
             return false;
         }
     }
@@ -210,14 +157,13 @@ static bool check_leaf(struct walk *walk, uint64_t number, enum tree_kind kind)
 static uint64_t child_of(const struct walk *walk, const struct level *level,
                          const struct page *page)
 {
-    struct node node;
-    const char *key;
-    size_t size;
+    const char *at = lmdb_page_at(&walk->image, level->page);
+    struct lmdb_item item;
 
-    if (!read_node(walk, page_at(walk, level->page), page, level->next, &node, &key, &size)) {
+    if (!lmdb_item_read(&walk->image, at, page, level->next, &item)) {
         return UINT64_MAX; /* the file was changed after the page was checked */
     }
-    return node_child(&node);
+    return node_child(&item.node);
 }
 
 /* Requests all children from the kernel at once, as a disk reads several pages faster together. */
@@ -228,8 +174,9 @@ static void ask_for_children(const struct walk *walk, const struct level *level,
 
     for (each.next = 0; each.next < page_nodes(page); each.next++) {
         uint64_t child = child_of(walk, &each, page);
-        if (child < walk->in_file) {
-            madvise((void *)(uintptr_t)page_at(walk, child), walk->page_size, MADV_WILLNEED);
+        if (child < walk->image.in_file) {
+            madvise((void *)(uintptr_t)lmdb_page_at(&walk->image, child), walk->image.page_size,
+                    MADV_WILLNEED);
         }
     }
 }
@@ -240,11 +187,11 @@ static bool next_child(struct walk *walk, struct level *level, uint64_t *child)
 {
     struct page page;
 
-    if (level->next == 0 &&
-        (!visit(walk, level->page) || !check_page(walk, level->page, false, &page))) {
+    if (level->next == 0 && (!visit(walk, level->page) ||
+                             !lmdb_page_is_sound(&walk->image, level->page, false, &page))) {
         return false;
     }
-    memcpy(&page, page_at(walk, level->page), sizeof(page));
+    memcpy(&page, lmdb_page_at(&walk->image, level->page), sizeof(page));
     if (level->next == 0 && walk->is_sparse) {
         ask_for_children(walk, level, &page);
     }
@@ -307,19 +254,20 @@ static bool read_metas(struct walk *walk, size_t size, struct meta *last)
 {
     struct meta metas[2];
 
-    if (!meta_at(walk->file, size, 0, &metas[0])) {
+    if (!meta_at(walk->image.at, size, 0, &metas[0])) {
         return false;
     }
-    walk->page_size = metas[0].free.pad;
-    if (walk->page_size < 512 || walk->page_size > 32768 ||
-        walk->page_size & (walk->page_size - 1) ||
-        !meta_at(walk->file, size, walk->page_size, &metas[1])) {
+    walk->image.page_size = metas[0].free.pad;
+    if (walk->image.page_size < 512 || walk->image.page_size > 32768 ||
+        walk->image.page_size & (walk->image.page_size - 1) ||
+        !meta_at(walk->image.at, size, walk->image.page_size, &metas[1])) {
         return false;
     }
     *last = metas[metas[1].transaction > metas[0].transaction];
-    walk->in_file = size / walk->page_size;
-    walk->pages = last->last_page + 1;
-    return last->last_page < walk->in_file + UNWRITTEN_MAX && last->free.pad == walk->page_size;
+    walk->image.in_file = size / walk->image.page_size;
+    walk->image.pages = last->last_page + 1;
+    return last->last_page < walk->image.in_file + UNWRITTEN_MAX &&
+           last->free.pad == walk->image.page_size;
 }
 
 struct check {
@@ -336,7 +284,7 @@ static int call_check(void *arg)
     if (!read_metas(walk, check->size, &last)) {
         return ERR_CORRUPT;
     }
-    walk->visited = xcalloc(walk->pages, 1);
+    walk->visited = xcalloc(walk->image.pages, 1);
     bool sound = check_tree(walk, &last.main, walk->has_no_names ? TREE_NAMED : TREE_MAIN) &&
                  (walk->skipped || walk->only || check_tree(walk, &last.free, TREE_FREE));
     return sound ? 0 : ERR_CORRUPT;
@@ -345,7 +293,7 @@ static int call_check(void *arg)
 static int check_file(struct walk *walk, size_t size)
 {
     struct check check = {.walk = walk, .size = size};
-    int err = guard_lookup(call_check, &check, span_of(walk->file, size));
+    int err = guard_lookup(call_check, &check, span_of(walk->image.at, size));
 
     free(walk->visited);
     return err;
@@ -370,7 +318,7 @@ static int check_mapped(int fd, struct walk *walk)
     if (walk->is_sparse) {
         madvise(file, size, MADV_RANDOM); /* so that neighbouring pages are not read, too */
     }
-    walk->file = file;
+    walk->image.at = file;
     int err = check_file(walk, size);
     munmap(file, size);
     return err;
@@ -422,4 +370,15 @@ int lmdb_sound_each(const char *path, const char *tree,
     struct walk walk = {.told = tree, .each = each, .arg = arg};
 
     return check(path, &walk);
+}
+
+bool lmdb_sound_commit(const struct lmdb_image *image, const struct meta *meta)
+{
+    struct walk walk = {.image = *image, .only = ""};
+
+    walk.visited = xcalloc(image->pages, 1);
+    bool sound =
+        check_tree(&walk, &meta->main, TREE_MAIN) && check_tree(&walk, &meta->free, TREE_FREE);
+    free(walk.visited);
+    return sound;
 }

@@ -7,6 +7,7 @@
 #ifndef LARDER_BASE_LMDB_SOUND_H
 #define LARDER_BASE_LMDB_SOUND_H
 
+#include "base/lmdb_tree.h"
 #include "base/span.h"
 
 /* Returns 0 if LMDB may write to `path`, or it is empty; ERR_CORRUPT; or -errno. Thread-safe, while
@@ -26,5 +27,9 @@ int lmdb_sound_check_only(const char *path, const char *tree);
 /* Like lmdb_sound_check(), and calls `each` for every value in the leaves of the named tree. */
 int lmdb_sound_each(const char *path, const char *tree,
                     void (*each)(void *arg, struct span key, struct span value), void *arg);
+
+/* Of a file that is open, as of the commit in *meta: is what every write transaction reads sound,
+ * the tree of names and the free list? Under a guard, if the disk may fail. */
+bool lmdb_sound_commit(const struct lmdb_image *image, const struct meta *meta);
 
 #endif
