@@ -15,7 +15,7 @@ uint32_t append_tag(const uint8_t hash[STORE_HASH])
 
 static int spoiled(struct disk *disk, enum s3_log log, int err)
 {
-    disk->overflowed[log] |= err == ERR_FULL;
+    disk->spoiled[log] |= err == ERR_FULL || err == ERR_CORRUPT;
     return err;
 }
 

@@ -1,6 +1,7 @@
 #include "cache/store/batch.h"
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "cache/store/evict.h"
 #include "cache/store/uses.h"
 
@@ -154,6 +155,9 @@ static int attempt(struct disk *disk, struct list *ops)
     }
     struct eviction before = disk->eviction;
     err = fill(disk, ops);
+    if (!err && disk->index->is_unsound) {
+        err = ERR_CORRUPT; /* not all steps of an operation pass it on */
+    }
     if (!err) {
         err = commit_segments(disk);
     }
@@ -261,19 +265,32 @@ static uint64_t commit_mark(const struct disk *disk)
     return env_commits(&disk->index->env) << 32 | (uint32_t)segments;
 }
 
-/* Closes segments that were fuller than estimated. True: there were some. */
-static bool close_overflowed(struct disk *disk)
+/* Closes segments that cannot be written to. True: there were some. */
+static bool close_spoiled(struct disk *disk)
 {
     bool any = false;
 
     for (enum s3_log log = 0; log < S3_LOGS; log++) {
-        if (disk->overflowed[log]) {
-            disk->overflowed[log] = false;
+        if (disk->spoiled[log]) {
+            disk->spoiled[log] = false;
             close_segment(disk, log);
             any = true;
         }
     }
     return any;
+}
+
+/* Gives up a damaged index, and with it all segments. True: it was damaged. */
+static bool lose_unsound_index(struct disk *disk)
+{
+    if (!disk->index->is_unsound || disk->damaged) {
+        return false;
+    }
+    for (enum s3_log log = 0; log < S3_LOGS; log++) {
+        close_segment(disk, log);
+    }
+    disk_lose_index(disk);
+    return true;
 }
 
 int batch_write(struct disk *disk, struct list *ops, bool *wrote)
@@ -283,7 +300,9 @@ int batch_write(struct disk *disk, struct list *ops, bool *wrote)
     *wrote = false;
     int err = attempt(disk, ops);
 
-    if (close_overflowed(disk) && err) {
+    bool is_mended = close_spoiled(disk);
+    is_mended |= lose_unsound_index(disk);
+    if (is_mended && err) {
         rewind_puts(ops);
         err = attempt(disk, ops);
     }

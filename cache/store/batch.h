@@ -9,8 +9,8 @@
 #include "cache/store/op.h"
 
 /* Writes and commits all of `ops`, or none: then each operation gets the error. Operations that
- * fail on their own get their own error. If a segment was too full, the batch is repeated once in a
- * new one. *wrote: the disk has accepted writes. */
+ * fail on their own get their own error. If a segment was too full or damaged, or the index was,
+ * the batch is repeated once with a new one. *wrote: the disk has accepted writes. */
 int batch_write(struct disk *disk, struct list *ops, bool *wrote);
 /* Fails each operation and its put; writes nothing. */
 void batch_fail(struct list *ops, int err);

@@ -23,6 +23,9 @@
  * until the next start. */
 #define REOPEN_MAX 16
 
+/* How often a damaged index is replaced, as the old one stays open, too. */
+#define LOSSES_MAX 4
+
 /* Most evictions for one new segment on a full disk. */
 #define EVICTIONS_MAX 3
 
@@ -286,20 +289,49 @@ void disk_close(struct disk *disk)
     }
 }
 
-/* ---- before the first write ---- */
+/* ---- a damaged index ---- */
 
-/* Replaces a damaged index by an empty one. The old one stays open, as lookups may be using it. */
+void disk_lose_index(struct disk *disk)
+{
+    log_error("store_index_lost", "dir=%s next=%s", disk->segments.home.dir,
+              disk->losses < LOSSES_MAX ? "the cache starts empty"
+                                        : "nothing is stored there any more");
+    disk->damaged = true;
+    disk->checked = false;
+}
+
+/* Lookups may be using it, so it stays open. */
+static void keep_lost(struct disk *disk, struct index *lost)
+{
+    struct index *oldest = lost;
+    struct stat file;
+
+    while (oldest->older) {
+        oldest = oldest->older;
+    }
+    oldest->older = disk->lost;
+    disk->lost = lost;
+    disk->losses++;
+    if (fstat(lost->env.fd, &file) == 0) { /* its pages may say anything */
+        disk->lost_bytes += (uint64_t)file.st_blocks * 512;
+    }
+}
+
+/* Replaces a damaged index by an empty one. */
 static int begin_anew(struct disk *disk)
 {
     const char *dir = disk->segments.home.dir;
     struct index *fresh;
 
+    if (disk->losses == LOSSES_MAX) {
+        return ERR_IO;
+    }
     while (evict_one(disk)) {
     }
     index_remove(dir);
     int err = open_index(disk, dir, disk->index, &fresh);
     if (!err) {
-        disk->lost = disk->index;
+        keep_lost(disk, disk->index);
         disk->index = fresh;
         disk->damaged = false;
     }
@@ -357,8 +389,7 @@ int disk_check(struct disk *disk)
         err = index_check(dir);
     }
     if (err == ERR_CORRUPT) {
-        log_error("store_index_lost", "dir=%s next=%s", dir, "the cache starts empty");
-        disk->damaged = true;
+        disk_lose_index(disk);
     }
     if (disk->damaged) {
         err = begin_anew(disk);
@@ -389,9 +420,8 @@ int disk_prune(struct disk *disk)
 
 uint64_t disk_used(const struct disk *disk)
 {
-    uint64_t lost = disk->lost ? index_used(disk->lost) : 0;
-
-    return segments_used(&disk->segments) + index_used(disk->index) + lost + OTHER_BYTES;
+    return segments_used(&disk->segments) + index_used(disk->index) + disk->lost_bytes +
+           OTHER_BYTES;
 }
 
 void disk_update_gauges(struct disk *disk)

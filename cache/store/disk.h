@@ -40,7 +40,9 @@ struct disk_uses {
 struct disk {
     struct segments segments;
     struct index *_Atomic index;
-    struct index *lost;       /* the index that was found damaged; readers may still use it */
+    struct index *lost;       /* indexes that were found damaged; readers may still use them */
+    unsigned losses;          /* how many were replaced */
+    uint64_t lost_bytes;      /* on disk, of their files, until they are closed */
     unsigned reopened;        /* how often the index was reopened; older environments stay open */
     uint64_t reopened_ms;     /* when it was reopened last */
     bool damaged;             /* the index is damaged, and not replaced so far */
@@ -53,7 +55,7 @@ struct disk {
     uint64_t object_max;      /* most bytes in chunks of one object */
     enum s3_favor favor;
     struct segment *open[S3_LOGS]; /* being written; NULL: the next write makes one */
-    bool overflowed[S3_LOGS];      /* one was fuller than accounted for */
+    bool spoiled[S3_LOGS];         /* one was fuller than accounted for, or is damaged */
     struct s3fifo policy;
     struct eviction eviction;
     unsigned unreadable; /* errors of evictions that were not counted so far */
@@ -74,6 +76,8 @@ void disk_close(struct disk *disk);
  * damaged index is replaced by an empty one, while readers go on; a damaged segment is not written
  * to. */
 int disk_check(struct disk *disk);
+/* A transaction has found the index damaged: the next disk_check() replaces it. */
+void disk_lose_index(struct disk *disk);
 /* After LMDB has given up the index's environment: opens the file again, while readers go on.
  * ERR_IO: less than a second after the last time, or too often. */
 int disk_reopen_index(struct disk *disk);

@@ -1,4 +1,4 @@
-#include "cache/store/index.h"
+#include "cache/store/index_parts.h"
 
 #include "base/err.h"
 #include "base/lmdb_sound.h"
@@ -228,6 +228,7 @@ int index_check(const char *dir)
 void index_close(struct index *index)
 {
     index_abort(index);
+    vouch_fini(&index->vouch);
     env_close(&index->env);
 }
 
@@ -256,15 +257,38 @@ uint64_t index_used(const struct index *index)
 
 /* ---- the writer's transaction ---- */
 
+static const struct vouch_tree vouch_trees[INDEX_TREES] = {
+    [INDEX_META] = {{"meta", 4}, 0, false},
+    [INDEX_SEGMENTS] = {{"seg", 3}, sizeof(uint32_t), true},
+    [INDEX_OBJECTS] = {{"obj", 3}, STORE_HASH, false},
+    [INDEX_USES] = {{"uses", 4}, sizeof(uint64_t), true},
+};
+
+int index_vouch(struct index *index, enum index_tree tree, MDB_val key, enum vouch_use use)
+{
+    int err = vouch_key(&index->vouch, tree, span_of(key.mv_data, key.mv_size), use);
+
+    index->is_unsound |= err != 0;
+    return err;
+}
+
 int index_begin(struct index *index)
 {
     int err = mdb_txn_begin(index->env.lmdb, NULL, 0, &index->txn);
 
+    atomic_store(&index->given_up, err == MDB_PANIC);
     if (err) {
         index->txn = NULL;
+        index->is_unsound |= err == MDB_MAP_RESIZED; /* there are not so many pages */
+        return env_error(err);
     }
-    atomic_store(&index->given_up, err == MDB_PANIC);
-    return env_error(err);
+    err = vouch_begin(&index->vouch, &index->env, mdb_txn_id(index->txn) - 1, vouch_trees,
+                      INDEX_TREES);
+    if (err) {
+        index->is_unsound = true;
+        index_abort(index);
+    }
+    return err;
 }
 
 int index_commit(struct index *index)

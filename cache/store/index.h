@@ -13,13 +13,16 @@
 #include "cache/store/env.h"
 #include "cache/store/object.h"
 #include "cache/store/s3fifo.h"
+#include "cache/store/vouch.h"
 
 #include <stdatomic.h>
 
 struct index {
     struct env env;
     MDB_dbi meta, segments, objects, uses;
-    MDB_txn *txn; /* the writer's transaction */
+    MDB_txn *txn;       /* the writer's transaction */
+    struct vouch vouch; /* for its pages */
+    bool is_unsound;    /* damaged, as a transaction has found: nothing more may be written */
     /* LMDB has given up the environment: a root could not be written. Nothing is written to the
      * file until it is opened again, so it can be read without a transaction. */
     atomic_bool given_up;

@@ -1,5 +1,5 @@
 /* index_records - the records of objects in the index: lookup, replacement, deletion, iteration. */
-#include "cache/store/index.h"
+#include "cache/store/index_parts.h"
 
 #include "base/err.h"
 
@@ -9,9 +9,12 @@ int index_peek(struct index *index, const uint8_t hash[STORE_HASH], struct locat
 {
     MDB_val key = env_val(hash, STORE_HASH);
     MDB_val val;
-    int err = mdb_get(index->txn, index->objects, &key, &val);
+    int err = index_vouch(index, INDEX_OBJECTS, key, VOUCH_READ);
 
-    return err ? env_error(err) : location_read(span_of(val.mv_data, val.mv_size), hash, out);
+    if (!err) {
+        err = env_error(mdb_get(index->txn, index->objects, &key, &val));
+    }
+    return err ? err : location_read(span_of(val.mv_data, val.mv_size), hash, out);
 }
 
 uint64_t index_entries(struct index *index)
@@ -27,61 +30,40 @@ int index_put(struct index *index, const uint8_t hash[STORE_HASH], const struct 
     uint8_t bytes[LOCATION_MAX];
     MDB_val key = env_val(hash, STORE_HASH);
     MDB_val val = env_val(bytes, location_write(location, hash, bytes));
+    int err = index_vouch(index, INDEX_OBJECTS, key, VOUCH_PUT);
 
-    return env_error(mdb_put(index->txn, index->objects, &key, &val, 0));
+    return err ? err : env_error(mdb_put(index->txn, index->objects, &key, &val, 0));
 }
 
 int index_drop(struct index *index, const uint8_t hash[STORE_HASH])
 {
     MDB_val key = env_val(hash, STORE_HASH);
-    int err = mdb_del(index->txn, index->objects, &key, NULL);
+    int err = index_vouch(index, INDEX_OBJECTS, key, VOUCH_DELETE);
 
-    return err == MDB_NOTFOUND ? 0 : env_error(err);
+    if (!err) {
+        err = env_error(mdb_del(index->txn, index->objects, &key, NULL));
+    }
+    return err == ERR_NOT_FOUND ? 0 : err;
 }
 
 /* ---- iterating, for any thread ---- */
 
 struct reading {
-    struct index *index;
-    MDB_txn *txn;
-    MDB_cursor *cursor; /* closed by the caller of the guarded call */
-    const uint8_t *from;
     struct index_object *out;
     size_t max, count;
 };
 
-static void read_object(MDB_val key, MDB_val val, struct index_object *out)
-{
-    size_t len = key.mv_size < STORE_HASH ? key.mv_size : STORE_HASH;
-
-    *out = (struct index_object){0};
-    memcpy(out->hash, key.mv_data, len);
-    out->err = key.mv_size == STORE_HASH
-                   ? location_read(span_of(val.mv_data, val.mv_size), out->hash, &out->location)
-                   : ERR_CORRUPT;
-}
-
-static int call_next(void *arg)
+static bool read_object(void *arg, struct span key, struct span value)
 {
     struct reading *reading = arg;
-    MDB_val key = env_val(reading->from, STORE_HASH);
-    MDB_val val;
-    int err = mdb_cursor_open(reading->txn, reading->index->objects, &reading->cursor);
+    struct index_object *out = &reading->out[reading->count++];
+    size_t len = key.len < STORE_HASH ? key.len : STORE_HASH;
 
-    if (!err) {
-        err = mdb_cursor_get(reading->cursor, &key, &val, MDB_SET_RANGE);
-    }
-    while (!err) {
-        if (val.mv_size > LOCATION_MAX) {
-            val.mv_size = 0; /* not a record of ours, maybe incomplete */
-        }
-        read_object(key, val, &reading->out[reading->count]);
-        if (++reading->count == reading->max) {
-            return 0;
-        }
-        err = mdb_cursor_get(reading->cursor, &key, &val, MDB_NEXT);
-    }
-    return err == MDB_NOTFOUND ? 0 : env_error(err);
+    *out = (struct index_object){0};
+    memcpy(out->hash, key.at, len);
+    out->err =
+        key.len == STORE_HASH ? location_read(value, out->hash, &out->location) : ERR_CORRUPT;
+    return reading->count < reading->max;
 }
 
 /* The next key. False: there is none. */
@@ -113,93 +95,59 @@ static int move_behind(uint8_t from[STORE_HASH], const struct index_object *last
 int index_next(struct index *index, uint8_t from[STORE_HASH], struct index_object *out, size_t max,
                size_t *count)
 {
-    struct reading reading = {.index = index, .from = from, .out = out, .max = max};
+    struct reading reading = {.out = out, .max = max};
+    int err = index_walk(index, INDEX_OBJECTS, span_of(from, STORE_HASH), read_object, &reading);
 
-    *count = 0;
-    int err = env_read_begin(&index->env, &reading.txn);
-    if (err) {
-        return err;
-    }
-    err = env_lookup(&index->env, call_next, &reading);
-    if (reading.cursor) {
-        mdb_cursor_close(reading.cursor);
-    }
-    env_read_end(&index->env, reading.txn);
     *count = reading.count;
     return err ? err : move_behind(from, &out[max - 1], reading.count == max);
 }
 
-struct counting {
-    struct index *index;
-    MDB_txn *txn;
-    MDB_stat stat;
-};
-
-static int call_count(void *arg)
-{
-    struct counting *counting = arg;
-
-    return env_error(mdb_stat(counting->txn, counting->index->objects, &counting->stat));
-}
-
 int index_objects(struct index *index, uint64_t *out)
 {
-    struct counting counting = {.index = index};
-    int err = env_read_begin(&index->env, &counting.txn);
-
-    if (err) {
-        return err;
-    }
-    err = env_lookup(&index->env, call_count, &counting); /* it reads the root of the tree */
-    env_read_end(&index->env, counting.txn);
-    if (!err) {
-        *out = counting.stat.ms_entries;
-    }
-    return err;
+    return index_count(index, INDEX_OBJECTS, out);
 }
 
 /* ---- deleting dead records ---- */
 
-static int sweep_one(MDB_cursor *cursor, MDB_val key, MDB_val val,
-                     bool (*is_dead)(void *arg, const struct location *location), void *arg)
+static bool is_same(const struct location *a, const struct location *b)
 {
-    struct location location;
-    bool dead = key.mv_size != STORE_HASH ||
-                location_read(span_of(val.mv_data, val.mv_size), key.mv_data, &location) != 0 ||
-                is_dead(arg, &location);
-
-    return dead ? mdb_cursor_del(cursor, 0) : 0;
+    return a->segment == b->segment && a->object == b->object && a->low_segment == b->low_segment &&
+           a->head_segment == b->head_segment && a->head_object == b->head_object;
 }
 
-static int sweep_with(struct index *index, MDB_cursor *cursor, unsigned count,
-                      bool (*is_dead)(void *arg, const struct location *location), void *arg)
+/* Deletes a dead record, unless the writer's transaction has changed it. */
+static int sweep_one(struct index *index, const struct index_object *found,
+                     bool (*is_dead)(void *arg, const struct location *location), void *arg)
 {
-    MDB_val key = env_val(index->sweep_from, STORE_HASH);
-    MDB_val val;
-    int err = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+    struct location now;
 
-    for (unsigned i = 0; !err && i < count; i++) {
-        err = sweep_one(cursor, key, val, is_dead, arg);
-        if (!err) {
-            err = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
-        }
+    if (!found->err && !is_dead(arg, &found->location)) {
+        return 0;
     }
-    memset(index->sweep_from, 0, STORE_HASH); /* begins again after the last record */
-    if (!err && key.mv_size == STORE_HASH) {
-        memcpy(index->sweep_from, key.mv_data, STORE_HASH);
+    int err = index_peek(index, found->hash, &now);
+    if (index->is_unsound) {
+        return err;
     }
-    return err == MDB_NOTFOUND ? 0 : env_error(err);
+    bool dead = found->err ? err == found->err : err == 0 && is_same(&now, &found->location);
+    return dead ? index_drop(index, found->hash) : 0;
 }
 
 int index_sweep(struct index *index, unsigned count,
                 bool (*is_dead)(void *arg, const struct location *location), void *arg)
 {
-    MDB_cursor *cursor;
-    int err = env_error(mdb_cursor_open(index->txn, index->objects, &cursor));
+    enum { STEP = 64 };
+    struct index_object found[STEP];
+    size_t wanted, got;
+    int err;
 
-    if (!err) {
-        err = sweep_with(index, cursor, count, is_dead, arg);
-        mdb_cursor_close(cursor);
-    }
+    do {
+        wanted = count < STEP ? count : STEP;
+        err = index_next(index, index->sweep_from, found, wanted, &got);
+        index->is_unsound |= err == ERR_CORRUPT;
+        for (size_t i = 0; i < got && !err; i++) {
+            err = sweep_one(index, &found[i], is_dead, arg);
+        }
+        count -= (unsigned)wanted;
+    } while (!err && count > 0 && got == wanted);
     return err;
 }

@@ -1,6 +1,6 @@
 /* index_segments - what the index knows about segments: their properties, and the uses of their
  * objects. */
-#include "cache/store/index.h"
+#include "cache/store/index_parts.h"
 
 #include "base/err.h"
 
@@ -30,25 +30,77 @@ static uint64_t uses_key(uint32_t id, uint32_t block)
     return (uint64_t)id << 32 | block;
 }
 
-static int drop_uses(MDB_cursor *cursor, uint32_t id)
+struct reading {
+    uint32_t id;
+    void (*each)(void *arg, uint32_t block, struct span uses);
+    void *arg;
+};
+
+static bool read_uses(void *arg, struct span key, struct span value)
 {
-    for (;;) {
-        uint64_t at = uses_key(id, 0);
-        MDB_val key = env_val(&at, sizeof(at));
-        MDB_val val;
-        int err = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
-        if (err || key.mv_size != sizeof(at)) {
-            return err == MDB_NOTFOUND ? 0 : env_error(err);
-        }
-        memcpy(&at, key.mv_data, sizeof(at));
-        if (at >> 32 != id) {
-            return 0;
-        }
-        err = mdb_cursor_del(cursor, 0);
-        if (err) {
-            return env_error(err);
-        }
+    const struct reading *reading = arg;
+    uint64_t at;
+
+    if (key.len != sizeof(at)) {
+        return true; /* none of ours */
     }
+    memcpy(&at, key.at, sizeof(at));
+    if (at >> 32 == reading->id) {
+        reading->each(reading->arg, (uint32_t)at, value);
+    }
+    return at >> 32 == reading->id;
+}
+
+int index_each_uses(struct index *index, uint32_t id,
+                    void (*each)(void *arg, uint32_t block, struct span uses), void *arg)
+{
+    struct reading reading = {id, each, arg};
+    uint64_t from = uses_key(id, 0);
+
+    return index_walk(index, INDEX_USES, span_of(&from, sizeof(from)), read_uses, &reading);
+}
+
+static bool note_key(void *arg, struct span key, struct span value)
+{
+    uint64_t *at = arg;
+
+    (void)value;
+    if (key.len == sizeof(*at)) {
+        memcpy(at, key.at, sizeof(*at));
+    }
+    return key.len != sizeof(*at);
+}
+
+/* The first key of the segment from *at on, as of the last commit. ERR_NOT_FOUND: there is none. */
+static int next_uses(struct index *index, uint64_t *at)
+{
+    uint64_t found = UINT64_MAX, from = *at;
+    int err = index_walk(index, INDEX_USES, span_of(&from, sizeof(from)), note_key, &found);
+
+    *at = found;
+    return err ? err : found >> 32 == from >> 32 ? 0 : ERR_NOT_FOUND;
+}
+
+/* What the writer's transaction has stored of a segment before it drops it stays: no lookup finds
+ * it. */
+static int drop_uses(struct index *index, uint32_t id)
+{
+    uint64_t at = uses_key(id, 0);
+    int err;
+
+    while ((err = next_uses(index, &at)) == 0) {
+        MDB_val key = env_val(&at, sizeof(at));
+        err = index_vouch(index, INDEX_USES, key, VOUCH_DELETE);
+        if (!err) {
+            err = env_error(mdb_del(index->txn, index->uses, &key, NULL));
+        }
+        if (err && err != ERR_NOT_FOUND) {
+            return err;
+        }
+        at++;
+    }
+    index->is_unsound |= err == ERR_CORRUPT;
+    return err == ERR_NOT_FOUND ? 0 : err;
 }
 
 int index_put_uses(struct index *index, uint32_t id, uint32_t block, struct span uses,
@@ -58,55 +110,29 @@ int index_put_uses(struct index *index, uint32_t id, uint32_t block, struct span
     MDB_val key = env_val(&at, sizeof(at));
     MDB_val val = env_val(uses.at, uses.len);
     MDB_val old;
+    int err = index_vouch(index, INDEX_USES, key, VOUCH_PUT);
 
+    *written = false;
+    if (err) {
+        return err;
+    }
     if (mdb_get(index->txn, index->uses, &key, &old) == 0 &&
         span_eq(span_of(old.mv_data, old.mv_size), uses)) {
-        *written = false;
         return 0;
     }
     *written = true;
     return env_error(mdb_put(index->txn, index->uses, &key, &val, 0));
 }
 
-static int walk_uses(MDB_cursor *cursor, uint32_t id,
-                     void (*each)(void *arg, uint32_t block, struct span uses), void *arg)
-{
-    uint64_t at = uses_key(id, 0);
-    MDB_val key = env_val(&at, sizeof(at));
-    MDB_val val;
-    int err = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
-
-    while (!err && key.mv_size == sizeof(at)) {
-        memcpy(&at, key.mv_data, sizeof(at));
-        if (at >> 32 != id) {
-            break;
-        }
-        each(arg, (uint32_t)at, span_of(val.mv_data, val.mv_size));
-        err = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
-    }
-    return err == MDB_NOTFOUND ? 0 : env_error(err);
-}
-
-int index_each_uses(struct index *index, uint32_t id,
-                    void (*each)(void *arg, uint32_t block, struct span uses), void *arg)
-{
-    MDB_txn *txn;
-    MDB_cursor *cursor;
-    int err = env_read_begin(&index->env, &txn);
-
-    if (err) {
-        return err;
-    }
-    err = env_error(mdb_cursor_open(txn, index->uses, &cursor));
-    if (!err) {
-        err = walk_uses(cursor, id, each, arg);
-        mdb_cursor_close(cursor);
-    }
-    env_read_end(&index->env, txn);
-    return err;
-}
-
 /* ---- segments ---- */
+
+static int put(struct index *index, enum index_tree tree, MDB_val key, MDB_val val)
+{
+    MDB_dbi db = tree == INDEX_META ? index->meta : index->segments;
+    int err = index_vouch(index, tree, key, VOUCH_PUT);
+
+    return err ? err : env_error(mdb_put(index->txn, db, &key, &val, 0));
+}
 
 int index_put_segment(struct index *index, const struct index_segment *segment)
 {
@@ -116,42 +142,31 @@ int index_put_segment(struct index *index, const struct index_segment *segment)
     uint32_t next = segment->id + 1;
     MDB_val key = env_val(&segment->id, sizeof(segment->id));
     MDB_val val = env_val(&info, sizeof(info));
-    int err = mdb_put(index->txn, index->segments, &key, &val, 0);
+    int err = put(index, INDEX_SEGMENTS, key, val);
 
-    if (!err) {
-        key = env_val("next", 4);
-        val = env_val(&next, sizeof(next));
-        err = mdb_put(index->txn, index->meta, &key, &val, 0);
-    }
-    return env_error(err);
+    return err ? err : put(index, INDEX_META, env_val("next", 4), env_val(&next, sizeof(next)));
 }
 
 int index_drop_segment(struct index *index, uint32_t id)
 {
     MDB_val key = env_val(&id, sizeof(id));
-    MDB_cursor *cursor;
-    int err = mdb_del(index->txn, index->segments, &key, NULL);
+    int err = index_vouch(index, INDEX_SEGMENTS, key, VOUCH_DELETE);
 
-    if (err && err != MDB_NOTFOUND) {
-        return env_error(err);
-    }
-    err = env_error(mdb_cursor_open(index->txn, index->uses, &cursor));
     if (!err) {
-        err = drop_uses(cursor, id);
-        mdb_cursor_close(cursor);
+        err = env_error(mdb_del(index->txn, index->segments, &key, NULL));
     }
-    return err;
+    return err && err != ERR_NOT_FOUND ? err : drop_uses(index, id);
 }
 
-static int read_segment(MDB_val key, MDB_val val, struct index_segment *out)
+static int read_segment(struct span key, struct span value, struct index_segment *out)
 {
     struct segment_info info;
 
-    if (key.mv_size != sizeof(out->id) || val.mv_size != sizeof(info)) {
+    if (key.len != sizeof(out->id) || value.len != sizeof(info)) {
         return ERR_CORRUPT;
     }
-    memcpy(&out->id, key.mv_data, sizeof(out->id));
-    memcpy(&info, val.mv_data, sizeof(info));
+    memcpy(&out->id, key.at, sizeof(out->id));
+    memcpy(&info, value.at, sizeof(info));
     if ((info.sum && info.sum != info_sum(&info, out->id)) || info.log >= S3_LOGS ||
         info.capacity < SEGMENT_CAPACITY_MIN || /* zeros, as a disk may return, have no checksum */
         info.capacity > SEGMENT_CAPACITY_MAX) { /* memory is allocated by it */
@@ -163,37 +178,29 @@ static int read_segment(MDB_val key, MDB_val val, struct index_segment *out)
     return 0;
 }
 
-static int walk_segments(MDB_cursor *cursor,
-                         void (*each)(void *arg, const struct index_segment *segment), void *arg)
-{
-    struct index_segment segment;
-    MDB_val key, val;
+struct listing {
+    void (*each)(void *arg, const struct index_segment *segment);
+    void *arg;
     int err;
+};
 
-    while ((err = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
-        if (read_segment(key, val, &segment) != 0) {
-            return ERR_CORRUPT;
-        }
-        each(arg, &segment);
+static bool list_one(void *arg, struct span key, struct span value)
+{
+    struct listing *listing = arg;
+    struct index_segment segment;
+
+    listing->err = read_segment(key, value, &segment);
+    if (!listing->err) {
+        listing->each(listing->arg, &segment);
     }
-    return err == MDB_NOTFOUND ? 0 : env_error(err);
+    return !listing->err;
 }
 
 int index_each_segment(struct index *index,
                        void (*each)(void *arg, const struct index_segment *segment), void *arg)
 {
-    MDB_txn *txn;
-    MDB_cursor *cursor;
-    int err = env_read_begin(&index->env, &txn);
+    struct listing listing = {.each = each, .arg = arg};
+    int err = index_walk(index, INDEX_SEGMENTS, SPAN_EMPTY, list_one, &listing);
 
-    if (err) {
-        return err;
-    }
-    err = env_error(mdb_cursor_open(txn, index->segments, &cursor));
-    if (!err) {
-        err = walk_segments(cursor, each, arg);
-        mdb_cursor_close(cursor);
-    }
-    env_read_end(&index->env, txn);
-    return err;
+    return err ? err : listing.err;
 }

@@ -16,6 +16,7 @@
 #include "cache/store/ledger.h"
 #include "cache/store/object.h"
 #include "cache/store/s3fifo.h"
+#include "cache/store/vouch.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -59,6 +60,7 @@ struct segment {
     bool uses_loaded; /* the uses counted by earlier runs are in the ledger */
     uint64_t dead;    /* bytes of chunks of given-up puts, in this run */
     MDB_txn *txn;
+    struct vouch vouch;                           /* for its pages, during the transaction */
     uint32_t next_object, next_chunk;             /* numbers begin with 1 */
     uint32_t committed_objects, committed_chunks; /* the same if the transaction is aborted */
     uint64_t base_pages, overflow_pages,
@@ -151,7 +153,7 @@ bool segment_has_room(const struct segment *segment, size_t size);
 bool segment_could_hold(uint64_t capacity, size_t size);
 
 /* Begins a transaction unless there is one. ERR_FULL also if a root could not be written: LMDB
- * accepts nothing more. */
+ * accepts nothing more. ERR_CORRUPT: the file is damaged where it would be continued. */
 int segment_write_begin(struct segment *segment);
 /* Reserves a value under the next number; the caller must fill *at before the next call. ERR_FULL
  * makes the transaction useless. */

@@ -52,6 +52,25 @@ bool segment_could_hold(uint64_t capacity, size_t size)
 
 /* ---- a transaction ---- */
 
+enum { TREE_OBJECTS, TREE_CHUNKS, TREE_OWNERS, TREES };
+
+/* LMDB will follow the pages at the end of each tree. */
+static int vouch_for_ends(struct segment *segment)
+{
+    static const struct vouch_tree trees[TREES] = {
+        [TREE_OBJECTS] = {{"o", 1}, sizeof(uint32_t), true},
+        [TREE_CHUNKS] = {{"b", 1}, sizeof(uint32_t), true},
+        [TREE_OWNERS] = {{"c", 1}, sizeof(uint32_t), true},
+    };
+    int err =
+        vouch_begin(&segment->vouch, &segment->env, mdb_txn_id(segment->txn) - 1, trees, TREES);
+
+    for (unsigned tree = 0; tree < TREES && !err; tree++) {
+        err = vouch_last(&segment->vouch, tree);
+    }
+    return err;
+}
+
 int segment_write_begin(struct segment *segment)
 {
     if (segment->txn) {
@@ -65,7 +84,11 @@ int segment_write_begin(struct segment *segment)
     segment->base_pages = env_pages(&segment->env);
     segment->overflow_pages = 0;
     segment->leaf_bytes = 0;
-    return 0;
+    err = vouch_for_ends(segment);
+    if (err) {
+        segment_abort(segment);
+    }
+    return err;
 }
 
 static int append(struct segment *segment, MDB_dbi db, uint32_t *next, size_t size, void **at,
@@ -119,8 +142,12 @@ int segment_peek(struct segment *segment, uint32_t number, struct span *value)
 {
     MDB_val key = env_val(&number, sizeof(number));
     MDB_val val;
-    int err = env_error(mdb_get(segment->txn, segment->objects, &key, &val));
+    int err =
+        vouch_key(&segment->vouch, TREE_OBJECTS, span_of(&number, sizeof(number)), VOUCH_READ);
 
+    if (!err) {
+        err = env_error(mdb_get(segment->txn, segment->objects, &key, &val));
+    }
     if (!err) {
         *value = span_of(val.mv_data, val.mv_size);
     }
@@ -134,6 +161,7 @@ int segment_commit(struct segment *segment)
     }
     int err = env_error(mdb_txn_commit(segment->txn));
     segment->txn = NULL;
+    vouch_fini(&segment->vouch);
     if (err) {
         segment->next_object = segment->committed_objects;
         segment->next_chunk = segment->committed_chunks;
@@ -149,6 +177,7 @@ void segment_abort(struct segment *segment)
     if (segment->txn) {
         mdb_txn_abort(segment->txn);
         segment->txn = NULL;
+        vouch_fini(&segment->vouch);
         segment->next_object = segment->committed_objects;
         segment->next_chunk = segment->committed_chunks;
     }

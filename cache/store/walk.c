@@ -141,15 +141,26 @@ static bool read_item(const struct walk *walk, const char *at, const struct page
     return len <= size - offset - sizeof(item->node);
 }
 
+static uint64_t number_of(struct span key)
+{
+    uint32_t small;
+    uint64_t large = 0;
+
+    if (key.len == sizeof(small)) {
+        memcpy(&small, key.at, sizeof(small));
+        return small;
+    }
+    memcpy(&large, key.at, key.len == sizeof(large) ? sizeof(large) : 0);
+    return large;
+}
+
+/* No key, and one of another length, is lower than all. */
 static int compare_numbers(struct span key, const struct item *item)
 {
-    uint32_t a, b;
-
-    if (key.len != sizeof(a) || item->node.key_len != sizeof(b)) {
+    if (key.len != item->node.key_len) {
         return -1;
     }
-    memcpy(&a, key.at, sizeof(a));
-    memcpy(&b, item->key, sizeof(b));
+    uint64_t a = number_of(key), b = number_of(span_of(item->key, item->node.key_len));
     return a < b ? -1 : a > b;
 }
 
@@ -205,10 +216,16 @@ static bool search(const struct walk *walk, const char *at, const struct page *p
     return true;
 }
 
+static void keep_key(const struct item *item, struct walk_key *out)
+{
+    out->len = item->node.key_len <= KEY_MAX ? item->node.key_len : 0;
+    memcpy(out->bytes, item->key, out->len);
+}
+
 /* The child that holds `key`. The first node of a branch has no key, and counts as lower than all
- * keys. */
+ * keys. *next: the key of the child behind it, unless it is NULL or there is none. */
 static int descend(struct walk *walk, uint64_t number, struct span key, bool numbers,
-                   uint64_t *child)
+                   uint64_t *child, struct walk_key *next)
 {
     const char *at;
     struct page page;
@@ -225,6 +242,13 @@ static int descend(struct walk *walk, uint64_t number, struct span key, bool num
         return ERR_CORRUPT;
     }
     *child = node_child(&item.node);
+    i = equal ? i + 1 : i;
+    if (next && i < page_nodes(&page)) {
+        if (!read_item(walk, at, &page, i, &item)) {
+            return ERR_CORRUPT;
+        }
+        keep_key(&item, next);
+    }
     return 0;
 }
 
@@ -243,6 +267,20 @@ static int place_of(const struct walk *walk, const struct item *item, struct wal
 }
 
 /* `flags`: those that the node may have besides NODE_BIG. */
+static int value_of(const struct walk *walk, const struct item *item, unsigned flags,
+                    struct walk_value *out)
+{
+    if ((item->node.flags & ~NODE_BIG) != flags) {
+        return ERR_CORRUPT;
+    }
+    out->len = node_value_len(&item->node);
+    if (item->node.flags & NODE_BIG) {
+        return place_of(walk, item, out);
+    }
+    out->at = item->key + item->node.key_len;
+    return 0;
+}
+
 static int find_in_leaf(struct walk *walk, uint64_t number, struct span key, bool numbers,
                         unsigned flags, struct walk_value *out)
 {
@@ -262,15 +300,7 @@ static int find_in_leaf(struct walk *walk, uint64_t number, struct span key, boo
     if (!equal) {
         return ERR_NOT_FOUND;
     }
-    if (!read_item(walk, at, &page, i, &item) || (item.node.flags & ~NODE_BIG) != flags) {
-        return ERR_CORRUPT;
-    }
-    out->len = node_value_len(&item.node);
-    if (item.node.flags & NODE_BIG) {
-        return place_of(walk, &item, out);
-    }
-    out->at = item.key + item.node.key_len;
-    return 0;
+    return read_item(walk, at, &page, i, &item) ? value_of(walk, &item, flags, out) : ERR_CORRUPT;
 }
 
 struct root {
@@ -285,7 +315,7 @@ static int find_from(struct walk *walk, struct root root, struct span key, bool 
     int err = root.depth > DEPTH_MAX ? ERR_CORRUPT : root.depth == 0 ? ERR_NOT_FOUND : 0;
 
     for (uint32_t level = 1; !err && level < root.depth; level++) {
-        err = descend(walk, page, key, numbers, &page);
+        err = descend(walk, page, key, numbers, &page, NULL);
     }
     return err ? err : find_in_leaf(walk, page, key, numbers, flags, out);
 }
@@ -351,12 +381,11 @@ static struct root root_of(const struct tree *tree)
     return (struct root){tree->root, tree->root == NO_PAGE ? 0 : tree->depth};
 }
 
-static int find_root(struct walk *walk, const struct walk_tree *tree, uint64_t commit,
-                     struct root *out)
+static int find_tree(struct walk *walk, const struct walk_tree *tree, uint64_t commit,
+                     struct tree *out)
 {
     struct meta meta;
     struct walk_value value;
-    struct tree named;
     int err = meta_of(walk, commit, &meta);
 
     if (!err) {
@@ -365,11 +394,10 @@ static int find_root(struct walk *walk, const struct walk_tree *tree, uint64_t c
     if (err) {
         return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
     }
-    if (value.at == NULL || value.len != sizeof(named)) {
+    if (value.at == NULL || value.len != sizeof(*out)) {
         return ERR_CORRUPT;
     }
-    memcpy(&named, value.at, sizeof(named));
-    *out = root_of(&named);
+    memcpy(out, value.at, sizeof(*out));
     return 0;
 }
 
@@ -377,11 +405,13 @@ static int root_as_of(struct walk *walk, const struct walk_tree *tree, uint64_t 
                       struct root *out)
 {
     struct env_root *known = &walk->env->roots[tree->slot];
+    struct tree named;
     int err = 0;
 
     if (!recall(known, commit, out)) {
-        err = find_root(walk, tree, commit, out);
+        err = find_tree(walk, tree, commit, &named);
         if (!err) {
+            *out = root_of(&named);
             remember(known, commit, *out);
         }
     }
@@ -396,6 +426,74 @@ int walk_get(struct walk *walk, const struct walk_tree *tree, uint64_t commit, s
     *out = (struct walk_value){0};
     int err = root_as_of(walk, tree, commit, &root);
     return err ? err : find_from(walk, root, key, tree->numbers, 0, out);
+}
+
+int walk_count(struct walk *walk, const struct walk_tree *tree, uint64_t commit, uint64_t *out)
+{
+    struct tree named;
+    int err = find_tree(walk, tree, commit, &named);
+
+    if (!err) {
+        *out = named.entries;
+    }
+    return err;
+}
+
+/* ---- the values of a leaf ---- */
+
+static int visit_leaf(struct walk *walk, uint64_t number, const struct walk_tree *tree,
+                      struct span from,
+                      bool (*visit)(void *arg, struct span key, const struct walk_value *value),
+                      void *arg)
+{
+    const char *at;
+    struct page page;
+    unsigned i;
+    bool equal, more = true;
+    int err = tree_page(walk, number, PAGE_LEAF, &at, &page);
+
+    if (!err && !search(walk, at, &page, 0, from, tree->numbers, &i, &equal)) {
+        err = ERR_CORRUPT;
+    }
+    for (; !err && more && i < page_nodes(&page); i++) {
+        struct walk_value value = {0};
+        struct item item;
+        err = read_item(walk, at, &page, i, &item) ? value_of(walk, &item, 0, &value) : ERR_CORRUPT;
+        if (!err) {
+            more = visit(arg, span_of(item.key, item.node.key_len), &value);
+        }
+    }
+    return err;
+}
+
+/* Does an iteration go on there? Keys that do not ascend come from a damaged tree. */
+static bool is_behind(const struct walk_tree *tree, struct span from, const struct walk_key *next)
+{
+    struct item item = {.node.key_len = next->len, .key = next->bytes};
+
+    return from.len == 0 ||
+           (tree->numbers ? compare_numbers(from, &item) : compare_bytes(from, &item)) < 0;
+}
+
+int walk_leaf(struct walk *walk, const struct walk_tree *tree, uint64_t commit, struct span from,
+              bool (*visit)(void *arg, struct span key, const struct walk_value *value), void *arg,
+              struct walk_key *next)
+{
+    struct root root;
+
+    next->len = 0;
+    int err = root_as_of(walk, tree, commit, &root);
+    if (!err) {
+        err = root.depth > DEPTH_MAX ? ERR_CORRUPT : root.depth == 0 ? ERR_NOT_FOUND : 0;
+    }
+    uint64_t page = root.page;
+    for (uint32_t level = 1; !err && level < root.depth; level++) {
+        err = descend(walk, page, from, tree->numbers, &page, next);
+    }
+    if (!err && next->len && !is_behind(tree, from, next)) {
+        err = ERR_CORRUPT;
+    }
+    return err ? err : visit_leaf(walk, page, tree, from, visit, arg);
 }
 
 /* ---- the last key ---- */

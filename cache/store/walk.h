@@ -13,6 +13,7 @@
 #ifndef LARDER_CACHE_STORE_WALK_H
 #define LARDER_CACHE_STORE_WALK_H
 
+#include "base/lmdb_page.h"
 #include "cache/store/env.h"
 
 enum walk_way {
@@ -36,7 +37,7 @@ struct walk {
 struct walk_tree {
     unsigned slot; /* index of its root in env.roots; one for each name */
     struct span name;
-    bool numbers; /* keys are numbers of 32 bits (MDB_INTEGERKEY) */
+    bool numbers; /* keys are numbers of 32 or 64 bits (MDB_INTEGERKEY) */
 };
 
 struct walk_value {
@@ -54,7 +55,24 @@ void walk_fini(struct walk *walk);
 int walk_get(struct walk *walk, const struct walk_tree *tree, uint64_t commit, struct span key,
              struct walk_value *out);
 
-/* The last key of a tree of numbers. Returns as walk_get(); ERR_NOT_FOUND: it is empty. */
+/* A copy of a key. */
+struct walk_key {
+    uint16_t len;
+    char bytes[KEY_MAX];
+};
+
+/* Calls `visit` for the values of the one leaf where `from` belongs, from that key on, until it
+ * returns false. *next: the first key that another leaf may have; its len is 0 if there is none.
+ * For iterating, under a guard, with WALK_MAP or WALK_READ. Returns as walk_get(); ERR_NOT_FOUND:
+ * the tree is empty. */
+int walk_leaf(struct walk *walk, const struct walk_tree *tree, uint64_t commit, struct span from,
+              bool (*visit)(void *arg, struct span key, const struct walk_value *value), void *arg,
+              struct walk_key *next);
+
+/* How many values a tree has. Returns as walk_get(). */
+int walk_count(struct walk *walk, const struct walk_tree *tree, uint64_t commit, uint64_t *out);
+
+/* The last key of a tree of 32-bit numbers. Returns as walk_get(); ERR_NOT_FOUND: it is empty. */
 int walk_last(struct walk *walk, const struct walk_tree *tree, uint64_t commit, uint32_t *out);
 
 /* Lends a value with pages of its own from the mapping. ERR_AGAIN (WALK_NOW): not all of it is in

@@ -3,6 +3,7 @@
 #include "store_kit.h"
 
 #include "base/err.h"
+#include "base/lmdb_page.h"
 #include "base/mem.h"
 
 #include <criterion/criterion.h>
@@ -262,4 +263,99 @@ Test(store_live, a_bit_of_a_table_of_chunks_that_flips_in_use_is_found)
         cr_expect_eq(kit_find(kit.store, "chunks", &object), ERR_NOT_FOUND, "%s", cases[i].what);
         kit_fini(&kit);
     }
+}
+
+/* ---- pages of trees that LMDB would follow ---- */
+
+/* Makes each leaf and branch of a file say that its free space ends behind the page. */
+static unsigned spoil_trees(const struct kit *kit, const char *name)
+{
+    char path[128];
+    struct stat file;
+    struct page page;
+    unsigned spoiled = 0;
+
+    path_of(kit, name, path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    cr_assert(fd >= 0 && fstat(fd, &file) == 0);
+    for (off_t at = (off_t)2 * PAGE; at + PAGE <= file.st_size; at += PAGE) {
+        cr_assert_eq(pread(fd, &page, sizeof(page), at), (ssize_t)sizeof(page));
+        if (page.number == (uint64_t)at / PAGE &&
+            (page.flags == PAGE_LEAF || page.flags == PAGE_BRANCH)) {
+            page.upper = 0xfff0;
+            cr_assert_eq(pwrite(fd, &page, sizeof(page), at), (ssize_t)sizeof(page));
+            spoiled++;
+        }
+    }
+    close(fd);
+    return spoiled;
+}
+
+static void put_many(struct kit *kit, const char *what)
+{
+    char key[64];
+
+    for (size_t i = 0; i < 500; i++) {
+        snprintf(key, sizeof(key), "http://example.net:80/%s/%zu", what, i);
+        cr_assert(kit_post(kit->store, key, 100));
+    }
+    store_flush(kit->store);
+}
+
+/* Then the batch that meets the damage is written to another one. */
+Test(store_live, a_damaged_index_is_replaced_by_the_batch_that_finds_it)
+{
+    struct kit kit;
+    struct store_stats stats;
+    struct store_object object;
+
+    kit_init(&kit, KIT_SIZE);
+    put_many(&kit, "old");
+    for (unsigned loss = 0; loss < 2; loss++) {
+        cr_expect_gt(spoil_trees(&kit, "index.mdb"), 3);
+        cr_expect_eq(kit_put(kit.store, "found it", 100), 0);
+        put_many(&kit, "new");
+        cr_expect_eq(kit_check(kit.store, "found it", 100), 0);
+        cr_expect_eq(kit_check(kit.store, "http://example.net:80/new/499", 100), 0);
+        cr_expect_eq(kit_find(kit.store, "http://example.net:80/old/1", &object), ERR_NOT_FOUND);
+    }
+    store_stats(kit.store, &stats);
+    cr_expect_eq(stats.objects, 501);
+    cr_expect_eq(stats.commit_errors, 0);
+    kit_reopen(&kit);
+    cr_expect_eq(kit_check(kit.store, "found it", 100), 0, "also in the next run");
+    kit_fini(&kit);
+}
+
+/* A disk on which this goes on is no place for a store. */
+Test(store_live, an_index_that_is_damaged_again_and_again_is_given_up)
+{
+    struct kit kit;
+    unsigned lost = 0;
+
+    kit_init(&kit, KIT_SIZE);
+    put_many(&kit, "old");
+    while (lost < 20 && kit_put(kit.store, "another", 100) == 0) {
+        spoil_trees(&kit, "index.mdb");
+        lost++;
+    }
+    cr_expect_lt(lost, 10);
+    cr_expect_neq(kit_put(kit.store, "another", 100), 0);
+    kit_fini(&kit);
+}
+
+Test(store_live, a_damaged_segment_is_not_written_to_any_more)
+{
+    struct kit kit;
+    struct store_stats stats;
+
+    kit_init(&kit, KIT_SIZE);
+    put_many(&kit, "old");
+    cr_expect_gt(spoil_trees(&kit, "seg-00000001.mdb"), 3);
+    put_many(&kit, "new");
+    cr_expect_eq(kit_check(kit.store, "http://example.net:80/new/499", 100), 0);
+    cr_expect_eq(kit_matches(&kit, "seg-*.mdb"), 2);
+    store_stats(kit.store, &stats);
+    cr_expect_eq(stats.commit_errors, 0);
+    kit_fini(&kit);
 }

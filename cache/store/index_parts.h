@@ -1,0 +1,22 @@
+/* index_parts - between the parts of index. */
+#ifndef LARDER_CACHE_STORE_INDEX_PARTS_H
+#define LARDER_CACHE_STORE_INDEX_PARTS_H
+
+#include "cache/store/index.h"
+#include "cache/store/walk.h"
+
+enum index_tree { INDEX_META, INDEX_SEGMENTS, INDEX_OBJECTS, INDEX_USES, INDEX_TREES };
+
+/* Before LMDB uses `key` in the writer's transaction (vouch.h). ERR_CORRUPT: the index is unsound
+ * from now on. */
+int index_vouch(struct index *index, enum index_tree tree, MDB_val key, enum vouch_use use);
+
+/* Calls `visit` for the values of a tree from the key `from` on, until it returns false: as of the
+ * last commit, in a read transaction of its own, under a guard. A value that is none of ours is
+ * empty. Thread-safe. Returns 0, ERR_CORRUPT (the tree), -EIO, ERR_CLOSED, or an LMDB error. */
+int index_walk(struct index *index, enum index_tree tree, struct span from,
+               bool (*visit)(void *arg, struct span key, struct span value), void *arg);
+/* How many values a tree has. Returns as index_walk(). */
+int index_count(struct index *index, enum index_tree tree, uint64_t *out);
+
+#endif
