@@ -1,5 +1,5 @@
 /*
- * bitmap - a set of bits that are only ever set. Bits behind its end are 0. Thread-safe between
+ * bitmap - a set of bits that are set one by one. Bits behind its end are 0. Thread-safe between
  * _init and _fini; relaxed memory order. Takes memory when the first bit is set.
  */
 #ifndef LARDER_CACHE_STORE_BITMAP_H
@@ -56,6 +56,16 @@ static inline void bitmap_set(struct bitmap *map, size_t bit)
     if (bit < map->bits) {
         atomic_fetch_or_explicit(&bitmap_words(map)[bit / 64], UINT64_C(1) << bit % 64,
                                  memory_order_relaxed);
+    }
+}
+
+/* Of all bits. */
+static inline void bitmap_clear(struct bitmap *map)
+{
+    _Atomic uint64_t *words = atomic_load_explicit(&map->words, memory_order_acquire);
+
+    for (size_t i = 0; words && i < map->bits / 64; i++) {
+        atomic_store_explicit(&words[i], 0, memory_order_relaxed);
     }
 }
 

@@ -161,6 +161,16 @@ void ledger_set_verified(struct ledger *ledger, uint32_t number)
     set_byte(ledger, number, byte_of(ledger, number) | VERIFIED);
 }
 
+void ledger_doubt(struct ledger *ledger)
+{
+    for (uint32_t first = 0; first < ledger->count; first += LEDGER_LEAF) {
+        struct ledger_leaf *leaf = leaf_of(ledger, first);
+        for (uint32_t at = 0; leaf && at < LEDGER_LEAF; at++) {
+            atomic_fetch_and_explicit(&leaf->uses[at], VERIFIED - 1, memory_order_relaxed);
+        }
+    }
+}
+
 /* ---- sizes: the exponent and the three bits after the first ---- */
 
 #define SIZE_MAX_KNOWN ((UINT64_C(16) << 31) - 1)

@@ -48,6 +48,8 @@ uint64_t ledger_hot(const struct ledger *ledger);
 /* Was its checksum verified during this run? */
 bool ledger_is_verified(const struct ledger *ledger, uint32_t number);
 void ledger_set_verified(struct ledger *ledger, uint32_t number);
+/* Forgets that of all. */
+void ledger_doubt(struct ledger *ledger);
 
 /* ---- the writer ---- */
 

@@ -141,6 +141,7 @@ static int get_value(struct segment *segment, const struct walk_tree *tree, uint
     struct span key = span_of(&number, sizeof(number));
 
     walk_init(&walk, &segment->env, way);
+    segment_watch(segment, walk.now_ms);
     int err;
     if (segment_enter(segment)) {
         err = get_in_transaction(&walk, tree, key, out, &commit);

@@ -33,6 +33,13 @@ struct segment_home {
     uint8_t uuid[16];
 };
 
+/* What is known of the file, to notice other writers. */
+struct segment_watch {
+    _Atomic uint64_t looked_ms; /* when it was looked at last */
+    _Atomic uint64_t stamp;     /* when it was modified last, in ns */
+    _Atomic uint32_t turn;      /* odd while the writer writes */
+};
+
 struct segment {
     struct store_pin pin;
     uint32_t id;
@@ -52,6 +59,7 @@ struct segment {
     struct ledger ledger;
     struct bitmap verified_chunks; /* chunks whose checksum was verified in this run */
     struct bitmap bad_chunks;
+    struct segment_watch watch;
 
     /* For the writer: */
     bool listed; /* the index has a committed record of it */
@@ -135,9 +143,13 @@ static inline struct segment *segment_of_pin(struct store_pin *pin)
 bool segment_enter(struct segment *segment);
 void segment_exit(struct segment *segment);
 
+/* Before something is read: has somebody else written to the file since? Then nothing in it counts
+ * as verified any more. Looks once in a millisecond (`now_ms` of CLOCK_MONOTONIC). A checksum that
+ * is being computed at that moment may still count. */
+void segment_watch(struct segment *segment, uint64_t now_ms);
 /* The place in the file of bytes that were lent from the mapping (lookup.h). */
 struct file_place segment_place(const struct segment *segment, struct span lent);
-/* The checksum of a chunk was verified, which is done once during a run. */
+/* The checksum of a chunk was verified, which is done once during a run, if nobody else writes. */
 void segment_set_verified(struct segment *segment, uint32_t number);
 bool segment_is_verified(const struct segment *segment, uint32_t number);
 /* The chunk is missing or damaged. */

@@ -233,6 +233,8 @@ int segment_open_file(struct segment *segment, bool create)
     }
     if (err) {
         env_close(&segment->env);
+    } else {
+        segment_watch_start(segment);
     }
     return err == -EIO ? ERR_CORRUPT : err;
 }

@@ -1,5 +1,5 @@
 /* segment_write - the write transaction of an open segment: appends objects and chunks. */
-#include "cache/store/segment.h"
+#include "cache/store/segment_parts.h"
 
 #include "base/err.h"
 
@@ -159,7 +159,9 @@ int segment_commit(struct segment *segment)
     if (!segment->txn) {
         return 0;
     }
+    segment_watch_begin(segment);
     int err = env_error(mdb_txn_commit(segment->txn));
+    segment_watch_end(segment);
     segment->txn = NULL;
     vouch_fini(&segment->vouch);
     if (err) {

@@ -2,10 +2,9 @@
 """Files that are damaged: bitflips.py BUILD [ROUNDS [SEED|fresh]]
 
 Flipped bits, zeroed, shuffled and random pages, lost and added ends, in segments and in the index:
-while the proxy is stopped, and right after its start, before anything has been written. And the index,
-and the trees of the segment that is being written, while they are in use (not the values: a chunk is
-verified once in a run). Then everything is asked for, first from the cache alone, then with the
-origin, and more is written. The proxy lives, and every body is right.
+while the proxy is stopped; right after its start, before anything has been written; and while they are
+in use. Then everything is asked for, first from the cache alone, then with the origin, and more is
+written. The proxy lives, and every body is right.
 """
 import collections
 import os
@@ -139,9 +138,10 @@ class Rounds:
         if when == "fresh":
             what = damage(store, self.rng, RUNNING)
         if when == "in use":
+            self.look(load, "before the damage")
             self.write(load, store)
-            what = damage(store, self.rng, RUNNING, ["index.mdb"]) if self.rng.random() < 0.7 else \
-                damage(store, self.rng, [flip_in_trees], [newest(store)])
+            load.settle()
+            what = damage(store, self.rng, RUNNING, ["index.mdb", "seg-*.mdb", newest(store)])
         what = f"{what}, {when}"
         self.counts["hits"] += self.look(load, what)
         well, wrong = proxy.stop(), load.wrong

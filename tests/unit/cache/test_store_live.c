@@ -265,6 +265,60 @@ Test(store_live, a_bit_of_a_table_of_chunks_that_flips_in_use_is_found)
     }
 }
 
+/* ---- somebody else writes to a file ---- */
+
+static int64_t modified(const char *path)
+{
+    struct stat file;
+
+    cr_assert_eq(stat(path, &file), 0);
+    return file.st_mtim.tv_sec * 1000000000 + file.st_mtim.tv_nsec;
+}
+
+/* Until the time of the file shows it, as clocks of files are coarse. */
+static void write_over(const struct kit *kit, struct span pattern)
+{
+    char path[128];
+
+    path_of(kit, "seg-00000001.mdb", path);
+    int64_t before = modified(path);
+    flip_live(kit, pattern);
+    while (modified(path) == before) {
+        usleep(1000);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        char byte;
+        cr_assert(fd >= 0 && pread(fd, &byte, 1, 0) == 1 && pwrite(fd, &byte, 1, 0) == 1);
+        close(fd);
+    }
+    usleep(2000); /* it is looked at once in a millisecond */
+}
+
+Test(store_live, what_was_verified_is_verified_again_when_somebody_has_written_to_the_file)
+{
+    static const struct {
+        const char *key;
+        size_t len;
+    } cases[] = {{"inline", 30000}, {"chunks", 1300000}};
+    struct kit kit;
+    struct store_object object;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *body = kit_body(span_str(cases[i].key), cases[i].len);
+        kit_init(&kit, 4 * KIT_SIZE);
+        cr_assert_eq(kit_put(kit.store, "whole", 30000), 0);
+        cr_assert_eq(kit_put(kit.store, cases[i].key, cases[i].len), 0);
+        cr_assert_eq(kit_check(kit.store, cases[i].key, cases[i].len), 0);
+        cr_assert_eq(kit_check(kit.store, "whole", 30000), 0);
+        write_over(&kit, span_of(body + cases[i].len / 2, 64));
+        cr_expect_neq(kit_check(kit.store, cases[i].key, cases[i].len), 0, "%s", cases[i].key);
+        cr_expect_eq(kit_check(kit.store, "whole", 30000), 0);
+        store_flush(kit.store);
+        cr_expect_neq(kit_find(kit.store, cases[i].key, &object), 0, "%s", cases[i].key);
+        free(body);
+        kit_fini(&kit);
+    }
+}
+
 /* ---- pages of trees that LMDB would follow ---- */
 
 /* Makes each leaf and branch of a file say that its free space ends behind the page. */
