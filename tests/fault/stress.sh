@@ -16,9 +16,10 @@ declare -A arguments=(
     [parts_chaos.py]="$build --seed fresh" [pieces.py]="$build --seed fresh"
     [dns_peer.py]="$build fresh"
     [property-policy]="--seed fresh --cases 1000000"
-    [property-validate]="--seed fresh --cases 1000000")
-seeded=(property-policy property-validate explain.py multirange.py tls.py h2_chaos.py storm.py
-    acknowledged.py parts_chaos.py pieces.py dns_peer.py)
+    [property-validate]="--seed fresh --cases 1000000"
+    [property-damaged-index]="--seed fresh --cases 2000")
+seeded=(property-policy property-validate property-damaged-index explain.py multirange.py tls.py
+    h2_chaos.py storm.py acknowledged.py parts_chaos.py pieces.py dns_peer.py)
 names=("$@")
 if [ $# -eq 0 ]; then
     for ((round = 0; round < ${ROUNDS:-5}; round++)); do
