@@ -23,7 +23,7 @@
     X(tls_resumed,           COUNTER, "TLS sessions resumed by clients")          \
     X(h2_connections,        COUNTER, "Client connections that spoke HTTP/2")                      \
     X(h2_streams_broken,     COUNTER, "Streams reset with INTERNAL_ERROR because the response was cut off")     \
-    X(clients_refused,       COUNTER, "Client connections closed because of limits.connections")   \
+    X(clients_refused,       COUNTER, "Client connections closed for lack of connections, memory or descriptors") \
     X(clients_evicted,       COUNTER, "Client connections, idle or hardly moving, closed to make room for others") \
     X(bad_heads,             COUNTER, "Requests whose head was malformed, too long or too late")   \
     X(hosts_overruled,       COUNTER, "Requests for a full URL with a different host in the Host header")  \
