@@ -70,15 +70,33 @@ static bool check_free_list(struct walk *walk, const char *value, size_t len)
     return true;
 }
 
+/* The pages of a value: as many as it needs. A list of free pages may have more: when it has become
+ * shorter in its transaction, LMDB writes it again where it is. 0: damaged. */
+static uint64_t run_of(const struct walk *walk, uint64_t number, size_t len, bool is_free_list)
+{
+    uint64_t needed = run_pages(len, walk->image.page_size);
+    struct page page;
+
+    if (!is_free_list) {
+        return needed; /* the pages themselves are not read */
+    }
+    if (number >= walk->image.in_file) {
+        return 0;
+    }
+    memcpy(&page, lmdb_page_at(&walk->image, number), sizeof(page));
+    bool sound =
+        page.number == number && page.flags == PAGE_OVERFLOW && run_length(&page) >= needed;
+    return sound ? run_length(&page) : 0;
+}
+
 /* A value with pages of its own. Except for the free list only its place is checked. */
 static bool check_run(struct walk *walk, const char *place, size_t len, bool is_free_list)
 {
-    struct page page;
     uint64_t number;
-    uint64_t run = run_pages(len, walk->image.page_size);
 
     memcpy(&number, place, sizeof(number));
-    if (number >= walk->image.pages || run > walk->image.pages - number) {
+    uint64_t run = run_of(walk, number, len, is_free_list);
+    if (run == 0 || number >= walk->image.pages || run > walk->image.pages - number) {
         return false;
     }
     for (uint64_t i = 0; i < run; i++) {
@@ -86,13 +104,8 @@ static bool check_run(struct walk *walk, const char *place, size_t len, bool is_
             return false;
         }
     }
-    if (!is_free_list) {
-        return true;
-    }
-    const char *at = lmdb_page_at(&walk->image, number);
-    memcpy(&page, at, sizeof(page));
-    return page.number == number && page.flags == PAGE_OVERFLOW && run_length(&page) == run &&
-           check_free_list(walk, at + sizeof(page), len);
+    return !is_free_list ||
+           check_free_list(walk, lmdb_page_at(&walk->image, number) + sizeof(struct page), len);
 }
 
 enum tree_kind { TREE_FREE, TREE_MAIN, TREE_NAMED };
