@@ -11,9 +11,10 @@ enum index_tree { INDEX_META, INDEX_SEGMENTS, INDEX_OBJECTS, INDEX_USES, INDEX_T
  * from now on. */
 int index_vouch(struct index *index, enum index_tree tree, MDB_val key, enum vouch_use use);
 
-/* Calls `visit` for the values of a tree from the key `from` on, until it returns false: as of the
- * last commit, in a read transaction of its own, under a guard. A value that is none of ours is
- * empty. Thread-safe. Returns 0, ERR_CORRUPT (the tree), -EIO, ERR_CLOSED, or an LMDB error. */
+/* Calls `visit`, which must not write to the index, for the values of a tree from the key `from`
+ * on, until it returns false: as of the last commit, in a read transaction of its own, under a
+ * guard. A value that is none of ours is empty. Thread-safe. Returns 0, ERR_CORRUPT (the tree),
+ * -EIO, ERR_CLOSED, an LMDB error, or ERR_IO: commits have overtaken it again and again. */
 int index_walk(struct index *index, enum index_tree tree, struct span from,
                bool (*visit)(void *arg, struct span key, struct span value), void *arg);
 /* How many values a tree has. Returns as index_walk(). */

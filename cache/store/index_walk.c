@@ -3,6 +3,9 @@
 
 #include "base/err.h"
 
+/* Commits may overtake the first step of a walk, but hardly several times. */
+enum { ATTEMPTS = 4 };
+
 static const struct walk_tree walk_trees[INDEX_TREES] = {
     [INDEX_OBJECTS] = {0, {"obj", 3}, false},
     [INDEX_SEGMENTS] = {1, {"seg", 3}, true},
@@ -20,7 +23,7 @@ struct walking {
     uint64_t count;
 };
 
-static int in_reading(struct index *index, struct walking *walking, int (*call)(void *arg))
+static int in_one_reading(struct index *index, struct walking *walking, int (*call)(void *arg))
 {
     MDB_txn *txn;
     int err = env_read_begin(&index->env, &txn);
@@ -33,7 +36,17 @@ static int in_reading(struct index *index, struct walking *walking, int (*call)(
     err = env_lookup(&index->env, call, walking);
     walk_fini(&walking->walk);
     env_read_end(&index->env, txn);
-    return err == ERR_NOT_FOUND ? 0 : err == ERR_AGAIN ? ERR_CORRUPT : err;
+    return err;
+}
+
+static int in_reading(struct index *index, struct walking *walking, int (*call)(void *arg))
+{
+    int err = ERR_AGAIN;
+
+    for (int i = 0; i < ATTEMPTS && err == ERR_AGAIN; i++) {
+        err = in_one_reading(index, walking, call);
+    }
+    return err == ERR_NOT_FOUND ? 0 : err == ERR_AGAIN ? ERR_IO : err;
 }
 
 static bool visit_value(void *arg, struct span key, const struct walk_value *value)
@@ -45,19 +58,23 @@ static bool visit_value(void *arg, struct span key, const struct walk_value *val
     return !walking->is_over;
 }
 
+/* The root is looked up once: its pages stay as long as the transaction, the meta page that leads
+ * to it does not. */
 static int call_walk(void *arg)
 {
     struct walking *walking = arg;
     struct walk_key keys[2];
+    struct walk_root root;
     unsigned turn = 0;
-    int err = 0;
+    int err = walk_root(&walking->walk, walking->tree, walking->commit, &root);
 
-    do {
+    while (!err && !walking->is_over) {
         struct walk_key *next = &keys[turn++ % 2];
-        err = walk_leaf(&walking->walk, walking->tree, walking->commit, walking->from, visit_value,
-                        walking, next);
+        err = walk_leaf(&walking->walk, walking->tree, root, walking->from, visit_value, walking,
+                        next);
         walking->from = span_of(next->bytes, next->len);
-    } while (!err && !walking->is_over && walking->from.len > 0);
+        walking->is_over |= next->len == 0;
+    }
     return err;
 }
 

@@ -216,10 +216,14 @@ static bool search(const struct walk *walk, const char *at, const struct page *p
     return true;
 }
 
-static void keep_key(const struct item *item, struct walk_key *out)
+static bool keep_key(const struct item *item, struct walk_key *out)
 {
-    out->len = item->node.key_len <= KEY_MAX ? item->node.key_len : 0;
+    if (item->node.key_len == 0 || item->node.key_len > KEY_MAX) {
+        return false;
+    }
+    out->len = item->node.key_len;
     memcpy(out->bytes, item->key, out->len);
+    return true;
 }
 
 /* The child that holds `key`. The first node of a branch has no key, and counts as lower than all
@@ -244,10 +248,7 @@ static int descend(struct walk *walk, uint64_t number, struct span key, bool num
     *child = node_child(&item.node);
     i = equal ? i + 1 : i;
     if (next && i < page_nodes(&page)) {
-        if (!read_item(walk, at, &page, i, &item)) {
-            return ERR_CORRUPT;
-        }
-        keep_key(&item, next);
+        return read_item(walk, at, &page, i, &item) && keep_key(&item, next) ? 0 : ERR_CORRUPT;
     }
     return 0;
 }
@@ -303,16 +304,16 @@ static int find_in_leaf(struct walk *walk, uint64_t number, struct span key, boo
     return read_item(walk, at, &page, i, &item) ? value_of(walk, &item, flags, out) : ERR_CORRUPT;
 }
 
-struct root {
-    uint64_t page;
-    uint32_t depth; /* 0: the tree is empty */
-};
+static int check_root(struct walk_root root)
+{
+    return root.depth > DEPTH_MAX ? ERR_CORRUPT : root.depth == 0 ? ERR_NOT_FOUND : 0;
+}
 
-static int find_from(struct walk *walk, struct root root, struct span key, bool numbers,
+static int find_from(struct walk *walk, struct walk_root root, struct span key, bool numbers,
                      unsigned flags, struct walk_value *out)
 {
     uint64_t page = root.page;
-    int err = root.depth > DEPTH_MAX ? ERR_CORRUPT : root.depth == 0 ? ERR_NOT_FOUND : 0;
+    int err = check_root(root);
 
     for (uint32_t level = 1; !err && level < root.depth; level++) {
         err = descend(walk, page, key, numbers, &page, NULL);
@@ -322,7 +323,7 @@ static int find_from(struct walk *walk, struct root root, struct span key, bool 
 
 /* ---- roots ---- */
 
-static bool recall(struct env_root *known, uint64_t commit, struct root *out)
+static bool recall(struct env_root *known, uint64_t commit, struct walk_root *out)
 {
     uint32_t turn = atomic_load_explicit(&known->turn, memory_order_acquire);
     uint64_t of = atomic_load_explicit(&known->commit, memory_order_acquire);
@@ -334,7 +335,7 @@ static bool recall(struct env_root *known, uint64_t commit, struct root *out)
 }
 
 /* Caches the root. Does nothing while another thread does so. */
-static void remember(struct env_root *known, uint64_t commit, struct root root)
+static void remember(struct env_root *known, uint64_t commit, struct walk_root root)
 {
     uint32_t turn = atomic_load_explicit(&known->turn, memory_order_relaxed);
 
@@ -376,9 +377,9 @@ static int meta_of(struct walk *walk, uint64_t commit, struct meta *meta)
     return err;
 }
 
-static struct root root_of(const struct tree *tree)
+static struct walk_root root_of(const struct tree *tree)
 {
-    return (struct root){tree->root, tree->root == NO_PAGE ? 0 : tree->depth};
+    return (struct walk_root){tree->root, tree->root == NO_PAGE ? 0 : tree->depth};
 }
 
 static int find_tree(struct walk *walk, const struct walk_tree *tree, uint64_t commit,
@@ -401,8 +402,8 @@ static int find_tree(struct walk *walk, const struct walk_tree *tree, uint64_t c
     return 0;
 }
 
-static int root_as_of(struct walk *walk, const struct walk_tree *tree, uint64_t commit,
-                      struct root *out)
+int walk_root(struct walk *walk, const struct walk_tree *tree, uint64_t commit,
+              struct walk_root *out)
 {
     struct env_root *known = &walk->env->roots[tree->slot];
     struct tree named;
@@ -421,10 +422,10 @@ static int root_as_of(struct walk *walk, const struct walk_tree *tree, uint64_t 
 int walk_get(struct walk *walk, const struct walk_tree *tree, uint64_t commit, struct span key,
              struct walk_value *out)
 {
-    struct root root;
+    struct walk_root root;
 
     *out = (struct walk_value){0};
-    int err = root_as_of(walk, tree, commit, &root);
+    int err = walk_root(walk, tree, commit, &root);
     return err ? err : find_from(walk, root, key, tree->numbers, 0, out);
 }
 
@@ -466,27 +467,28 @@ static int visit_leaf(struct walk *walk, uint64_t number, const struct walk_tree
     return err;
 }
 
-/* Does an iteration go on there? Keys that do not ascend come from a damaged tree. */
+/* Does an iteration go on there? Keys that do not ascend come from a damaged tree, as do numbers of
+ * different lengths. */
 static bool is_behind(const struct walk_tree *tree, struct span from, const struct walk_key *next)
 {
     struct item item = {.node.key_len = next->len, .key = next->bytes};
 
-    return from.len == 0 ||
-           (tree->numbers ? compare_numbers(from, &item) : compare_bytes(from, &item)) < 0;
+    if (from.len == 0) {
+        return true;
+    }
+    return tree->numbers ? from.len == next->len && compare_numbers(from, &item) < 0
+                         : compare_bytes(from, &item) < 0;
 }
 
-int walk_leaf(struct walk *walk, const struct walk_tree *tree, uint64_t commit, struct span from,
+int walk_leaf(struct walk *walk, const struct walk_tree *tree, struct walk_root root,
+              struct span from,
               bool (*visit)(void *arg, struct span key, const struct walk_value *value), void *arg,
               struct walk_key *next)
 {
-    struct root root;
+    uint64_t page = root.page;
+    int err = check_root(root);
 
     next->len = 0;
-    int err = root_as_of(walk, tree, commit, &root);
-    if (!err) {
-        err = root.depth > DEPTH_MAX ? ERR_CORRUPT : root.depth == 0 ? ERR_NOT_FOUND : 0;
-    }
-    uint64_t page = root.page;
     for (uint32_t level = 1; !err && level < root.depth; level++) {
         err = descend(walk, page, from, tree->numbers, &page, next);
     }
@@ -512,12 +514,12 @@ static int last_item(struct walk *walk, uint64_t number, enum page_flags flags, 
 
 int walk_last(struct walk *walk, const struct walk_tree *tree, uint64_t commit, uint32_t *out)
 {
-    struct root root;
+    struct walk_root root;
     struct item item;
-    int err = root_as_of(walk, tree, commit, &root);
+    int err = walk_root(walk, tree, commit, &root);
 
     if (!err) {
-        err = root.depth > DEPTH_MAX ? ERR_CORRUPT : root.depth == 0 ? ERR_NOT_FOUND : 0;
+        err = check_root(root);
     }
     uint64_t page = root.page;
     for (uint32_t level = 1; !err && level < root.depth; level++) {

@@ -55,6 +55,17 @@ void walk_fini(struct walk *walk);
 int walk_get(struct walk *walk, const struct walk_tree *tree, uint64_t commit, struct span key,
              struct walk_value *out);
 
+/* The root of a tree in a commit. */
+struct walk_root {
+    uint64_t page;
+    uint32_t depth; /* 0: the tree is empty */
+};
+
+/* Finds the root of a tree. Returns as walk_get(). ERR_AGAIN also: two commits have followed before
+ * the root was found, and it is lost. */
+int walk_root(struct walk *walk, const struct walk_tree *tree, uint64_t commit,
+              struct walk_root *out);
+
 /* A copy of a key. */
 struct walk_key {
     uint16_t len;
@@ -65,7 +76,8 @@ struct walk_key {
  * returns false. *next: the first key that another leaf may have; its len is 0 if there is none.
  * For iterating, under a guard, with WALK_MAP or WALK_READ. Returns as walk_get(); ERR_NOT_FOUND:
  * the tree is empty. */
-int walk_leaf(struct walk *walk, const struct walk_tree *tree, uint64_t commit, struct span from,
+int walk_leaf(struct walk *walk, const struct walk_tree *tree, struct walk_root root,
+              struct span from,
               bool (*visit)(void *arg, struct span key, const struct walk_value *value), void *arg,
               struct walk_key *next);
 

@@ -7,6 +7,7 @@
 #include "cache/store/lookup.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,57 @@ static void forget(void *arg, const struct index_segment *segment)
 {
     (void)segment;
     ++*(int *)arg;
+}
+
+/* Another thread commits twice, so that the meta page of the commit before is written over, and
+ * looks at the new one. */
+static void *commit_and_look(void *arg)
+{
+    struct index *index = arg;
+    int seen = 0;
+
+    for (uint32_t id = 1000; id < 1003; id++) {
+        cr_expect_eq(index_begin(index), 0);
+        cr_expect_eq(list_segment(index, id, SEGMENT_CAPACITY_MIN), 0);
+        cr_expect_eq(index_commit(index), 0);
+    }
+    cr_expect_eq(index_each_segment(index, forget, &seen), 0);
+    return NULL;
+}
+
+struct interrupted {
+    struct index *index;
+    int seen;
+};
+
+static void let_commit(void *arg, const struct index_segment *segment)
+{
+    struct interrupted *interrupted = arg;
+    pthread_t thread;
+
+    (void)segment;
+    if (interrupted->seen++ == 0) {
+        CHECK(pthread_create(&thread, NULL, commit_and_look, interrupted->index) == 0);
+        pthread_join(thread, NULL);
+    }
+}
+
+Test(index, an_iteration_outlives_the_commits_that_overtake_it)
+{
+    enum { SEGMENTS = 300 };
+    struct index index;
+    struct interrupted interrupted = {.index = &index};
+    char dir[64];
+
+    setup(dir, &index);
+    cr_assert_eq(index_begin(&index), 0);
+    for (uint32_t id = 1; id <= SEGMENTS; id++) {
+        cr_assert_eq(list_segment(&index, id, SEGMENT_CAPACITY_MIN), 0);
+    }
+    cr_assert_eq(index_commit(&index), 0);
+    cr_expect_eq(index_each_segment(&index, let_commit, &interrupted), 0);
+    cr_expect_eq(interrupted.seen, SEGMENTS, "as of its own commit");
+    teardown(dir, &index);
 }
 
 /* Of two segments only the first has a capacity that can be. */
