@@ -1,5 +1,6 @@
 #include "cache/store/disk.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -402,18 +403,35 @@ int disk_check(struct disk *disk)
     return err;
 }
 
-static void prune_segment(void *arg, const struct index_segment *listed)
-{
-    struct disk *disk = arg;
+struct pruning {
+    const struct disk *disk;
+    struct buf missing; /* ids */
+};
 
-    if (!segments_is_live(&disk->segments, listed->id)) {
-        index_drop_segment(disk->index, listed->id);
+static void note_missing(void *arg, const struct index_segment *listed)
+{
+    struct pruning *pruning = arg;
+
+    if (!segments_is_live(&pruning->disk->segments, listed->id)) {
+        buf_append(&pruning->missing, span_of(&listed->id, sizeof(listed->id)));
     }
 }
 
+/* First all are found, then they are deleted: a reader's guard must not leave a call of LMDB that
+ * writes. */
 int disk_prune(struct disk *disk)
 {
-    return disk->pruned ? 0 : index_each_segment(disk->index, prune_segment, disk);
+    struct pruning pruning = {.disk = disk};
+    uint32_t id;
+
+    int err = disk->pruned ? 0 : index_each_segment(disk->index, note_missing, &pruning);
+    while (!err && buf_len(&pruning.missing) > 0) {
+        memcpy(&id, buf_span(&pruning.missing).at, sizeof(id));
+        buf_consume(&pruning.missing, sizeof(id));
+        index_drop_segment(disk->index, id);
+    }
+    buf_fini(&pruning.missing);
+    return err;
 }
 
 /* ---- while the store is open ---- */

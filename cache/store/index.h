@@ -103,15 +103,16 @@ struct index_segment {
 int index_put_segment(struct index *index, const struct index_segment *segment);
 /* Also deletes the stored uses of its objects. */
 int index_drop_segment(struct index *index, uint32_t id);
-/* Calls `each` for every segment by ascending id. In a read transaction of its own. ERR_CORRUPT: a
- * record is damaged, and those behind it were not visited. */
+/* Calls `each`, which must not write to the index, for every segment by ascending id. In a read
+ * transaction of its own. ERR_CORRUPT: a record is damaged, and those behind it were not visited.
+ */
 int index_each_segment(struct index *index,
                        void (*each)(void *arg, const struct index_segment *segment), void *arg);
 
 /* Stores the uses of a block of objects, if they have changed (*written). */
 int index_put_uses(struct index *index, uint32_t id, uint32_t block, struct span uses,
                    bool *written);
-/* Calls `each` for every block of the segment. In a read transaction of its own. */
+/* Calls `each` for every block of the segment, as index_each_segment() does. */
 int index_each_uses(struct index *index, uint32_t id,
                     void (*each)(void *arg, uint32_t block, struct span uses), void *arg);
 
