@@ -258,10 +258,10 @@ uint64_t index_used(const struct index *index)
 /* ---- the writer's transaction ---- */
 
 static const struct vouch_tree vouch_trees[INDEX_TREES] = {
-    [INDEX_META] = {{"meta", 4}, 0, false},
-    [INDEX_SEGMENTS] = {{"seg", 3}, sizeof(uint32_t), true},
-    [INDEX_OBJECTS] = {{"obj", 3}, STORE_HASH, false},
-    [INDEX_USES] = {{"uses", 4}, sizeof(uint64_t), true},
+    [INDEX_META] = {.name = {"meta", 4}},
+    [INDEX_SEGMENTS] = {.name = {"seg", 3}, .key_len = sizeof(uint32_t), .numbers = true},
+    [INDEX_OBJECTS] = {.name = {"obj", 3}, .key_len = STORE_HASH},
+    [INDEX_USES] = {.name = {"uses", 4}, .key_len = sizeof(uint64_t), .numbers = true},
 };
 
 int index_vouch(struct index *index, enum index_tree tree, MDB_val key, enum vouch_use use)

@@ -58,9 +58,9 @@ enum { TREE_OBJECTS, TREE_CHUNKS, TREE_OWNERS, TREES };
 static int vouch_for_ends(struct segment *segment)
 {
     static const struct vouch_tree trees[TREES] = {
-        [TREE_OBJECTS] = {{"o", 1}, sizeof(uint32_t), true},
-        [TREE_CHUNKS] = {{"b", 1}, sizeof(uint32_t), true},
-        [TREE_OWNERS] = {{"c", 1}, sizeof(uint32_t), true},
+        [TREE_OBJECTS] = {{"o", 1}, sizeof(uint32_t), true, true},
+        [TREE_CHUNKS] = {{"b", 1}, sizeof(uint32_t), true, true},
+        [TREE_OWNERS] = {{"c", 1}, sizeof(uint32_t), true, false},
     };
     int err =
         vouch_begin(&segment->vouch, &segment->env, mdb_txn_id(segment->txn) - 1, trees, TREES);

@@ -110,9 +110,11 @@ static bool run_is_inside(const struct vouch *vouch, const struct lmdb_item *ite
 }
 
 /* Is it a value as we put it? */
-static bool is_plain(const struct vouch *vouch, const struct lmdb_item *item)
+static bool is_plain(const struct vouch *vouch, const struct vouch_tree *tree,
+                     const struct lmdb_item *item)
 {
-    return item->node.flags == 0 || (item->node.flags == NODE_BIG && run_is_inside(vouch, item));
+    return item->node.flags == 0 ||
+           (tree->large && item->node.flags == NODE_BIG && run_is_inside(vouch, item));
 }
 
 /* Keys ascend, or LMDB's search could end elsewhere than ours. The first node of a branch has no
@@ -134,7 +136,7 @@ static bool nodes_are_sound(const struct vouch *vouch, const struct vouch_tree *
         bool fits = i < first || ((tree->key_len == 0 || key.len == tree->key_len) &&
                                   (i == first || compare(tree, before, key) < 0));
         bool is_value = leaf && tree->name.len > 0;
-        if (!fits || (is_value && !is_plain(vouch, &item))) {
+        if (!fits || (is_value && !is_plain(vouch, tree, &item))) {
             return false;
         }
         before = key;
@@ -351,6 +353,33 @@ static bool stays_filled(struct vouch *vouch, const struct vouch_way *way)
                                                sizeof(struct page) + 2u * leaf->largest;
 }
 
+/* Is no key in the leaf above this one? */
+static bool is_last(const struct vouch *vouch, const struct vouch_tree *tree,
+                    const struct vouch_way *way, struct span key)
+{
+    uint64_t leaf = way->steps[way->depth - 1].page;
+    struct page page;
+    struct lmdb_item last;
+
+    return !lmdb_page_read(&vouch->image, leaf, true, &page) ||
+           !lmdb_item_read(&vouch->image, lmdb_page_at(&vouch->image, leaf), &page,
+                           page_nodes(&page) - 1, &last) ||
+           compare(tree, key, key_of(&last)) >= 0;
+}
+
+/* After the deletion of the last key in a leaf LMDB goes to the next leaf. */
+static int check_next(struct vouch *vouch, const struct vouch_tree *tree,
+                      const struct vouch_way *way, struct span key)
+{
+    struct vouch_way next = *way;
+
+    if (!is_last(vouch, tree, way, key)) {
+        return 0;
+    }
+    int err = move_aside(vouch, tree, &next, way->depth - 1, true);
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
 /* ---- for the writer ---- */
 
 /* The way to a key; NULL: damaged. */
@@ -384,7 +413,11 @@ int vouch_key(struct vouch *vouch, unsigned tree, struct span key, enum vouch_us
         return 0;
     }
     bool stays = stays_filled(vouch, way);
-    return use == VOUCH_DELETE && !stays ? check_merges(vouch, &vouch->trees[tree], way) : 0;
+    if (use != VOUCH_DELETE) {
+        return 0;
+    }
+    return stays ? check_next(vouch, &vouch->trees[tree], way, key)
+                 : check_merges(vouch, &vouch->trees[tree], way);
 }
 
 int vouch_last(struct vouch *vouch, unsigned tree)
@@ -410,7 +443,7 @@ static int read_meta(struct vouch *vouch, uint64_t commit, struct meta *meta)
 static int read_root(struct vouch *vouch, const struct meta *meta, const struct vouch_tree *tree,
                      struct tree *out)
 {
-    static const struct vouch_tree names = {{NULL, 0}, 0, false};
+    static const struct vouch_tree names = {{NULL, 0}, 0, false, false};
     struct vouch_way way;
     struct page page;
     struct lmdb_item item;

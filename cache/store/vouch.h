@@ -19,6 +19,7 @@ struct vouch_tree {
     struct span name;
     unsigned key_len; /* of each key; 0: any */
     bool numbers;     /* of key_len bytes (MDB_INTEGERKEY): 4 or 8 */
+    bool large;       /* values may have pages of their own; they cannot be deleted */
 };
 
 /* A page on the way from a root, and the child in it that the way goes on to. */
