@@ -22,6 +22,7 @@ import larder  # noqa: E402
 RELOADS, FLAPS, WARM = 40, 200, 10
 ZONES, ZONES_RELOADS = 5000, 6  # as many as there are threads to read them, and more
 PATIENCE = 60
+BURST = 40  # a batch of the server is 32
 MORE_KB = 12 << 10  # a reload by itself takes some 4 MB for a moment, and threads have arenas
 CONFIG = """
 listen: ["127.0.0.1:{dns}"]
@@ -58,7 +59,7 @@ class Server:
         self.dns, self.admin = larder.free_port(), larder.free_port()
         self.path, self.log = folder / "dns.yaml", folder / "log"
         self.prefixes = "\n".join(
-            f"    - {{ prefix: 10.{n // 250}.{n % 250}.0/24, replica: {('fra', 'nyc')[n % 2]} }}"
+            f"    - {{ prefix: {network(n)}, replica: {('fra', 'nyc')[n % 2]} }}"
             for n in range(300))
         self.write(0)
         self.sanitized = any(mark in (build / "dnsredir/larder-dns").read_bytes()
@@ -111,8 +112,22 @@ class Server:
             f"http://127.0.0.1:{self.admin}/{verb}?replica=fra", method="POST")).read()
 
 
+def network(n):
+    """A network of the map; those beside it have the other replica."""
+    return f"10.{n // 250}.{n % 250}.0/24"
+
+
+def is_right(answer):
+    """fra may be drained, nyc never is."""
+    n = answer.number
+    replicas = {"192.0.2.2"} if n % 2 else {"192.0.2.1", "192.0.2.2"}
+    return (answer.options.get(dnsraw.ECS) == dnsraw.subnet(network(n), scope=24)[4:]
+            and len(answer.addresses()) == 1 and set(answer.addresses()) <= replicas)
+
+
 class Load(threading.Thread):
-    """Somebody asks meanwhile; what is answered must be right."""
+    """Somebody asks meanwhile, more at once than the server reads at once, and for another network
+    each time; what is answered must be right."""
 
     def __init__(self, server):
         super().__init__(daemon=True)
@@ -120,9 +135,20 @@ class Load(threading.Thread):
 
     def run(self):
         while not self.done.is_set():
-            self.asked += 1
-            answer = self.server.ask("www.ex.test")
-            self.wrong += not answer or not set(answer) <= {"192.0.2.1", "192.0.2.2"}
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                sock.settimeout(1)
+                for n in range(BURST):
+                    query = dnsraw.query("www.ex.test", number=n, options=dnsraw.subnet(network(n)))
+                    sock.sendto(query, ("127.0.0.1", self.server.dns))
+                due = set(range(BURST))
+                try:
+                    for _ in range(BURST):
+                        answer = dnsraw.Answer(sock.recv(4096))
+                        self.wrong += answer.number not in due or not is_right(answer)
+                        self.asked += 1
+                        due.discard(answer.number)
+                except TimeoutError:
+                    pass  # one was lost
             time.sleep(0.001)
 
 
