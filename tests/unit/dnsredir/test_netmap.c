@@ -242,3 +242,143 @@ Test(netmap, matches_the_reference_on_random_maps)
     compare_random(112, 0, 10);
     compare_random(118, 0, 20);
 }
+
+/* Prefixes of any length anywhere, the whole space among them, which nest in some networks. The
+ * value can change at the edges of a prefix only, so looks there tell all. */
+struct scattered {
+    struct corner map; /* has no corner */
+    struct ip edges[2 * 60];
+    uint32_t values[2 * 60];
+    size_t edge_count;
+};
+
+static struct ip random_ip(unsigned base)
+{
+    struct ip ip = {{[10] = 0xff, [11] = 0xff}};
+
+    for (size_t i = base / 8; i < sizeof(ip.at); i++) {
+        ip.at[i] = (uint8_t)rand();
+    }
+    ip.at[base / 8] |= 0x80; /* no IPv6 network that looks like IPv4 */
+    return ip;
+}
+
+static struct ip first_of(struct ip ip, unsigned bits)
+{
+    for (unsigned bit = bits; bit < 128; bit++) {
+        set_bit(&ip, bit, false);
+    }
+    return ip;
+}
+
+/* The address behind the prefix. False: it is the last one. */
+static bool ip_behind(const struct prefix *prefix, unsigned base, struct ip *out)
+{
+    unsigned bit = prefix->bits;
+
+    *out = prefix->ip;
+    while (bit > base && out->at[(bit - 1) / 8] >> (7 - (bit - 1) % 8) & 1) {
+        set_bit(out, --bit, false);
+    }
+    if (bit > base) {
+        set_bit(out, bit - 1, true);
+    }
+    return bit > base;
+}
+
+static struct ip ip_before(struct ip ip)
+{
+    size_t i = sizeof(ip.at);
+
+    do {
+        i--;
+    } while (ip.at[i]-- == 0);
+    return ip;
+}
+
+static void scatter_prefixes(struct scattered *s, unsigned base)
+{
+    static const unsigned lengths[] = {0,  1,  2,  15, 16, 17, 22, 23,
+                                       24, 25, 31, 32, 33, 48, 64, 127};
+    struct ip around[4];
+
+    s->map.count = ARRAY_LEN(s->map.entries);
+    s->map.first_count = (unsigned)rand() % s->map.count;
+    for (size_t i = 0; i < ARRAY_LEN(around); i++) {
+        around[i] = random_ip(base);
+    }
+    for (size_t i = 0; i < s->map.count; i++) {
+        unsigned most = 128 - base;
+        unsigned bits = rand() % 2 ? lengths[(unsigned)rand() % ARRAY_LEN(lengths)]
+                                   : (unsigned)rand() % (most + 1);
+        struct ip ip = around[(unsigned)rand() % ARRAY_LEN(around)];
+        unsigned other = base + (unsigned)rand() % most;
+        bits = base + (bits < most ? bits : most);
+        set_bit(&ip, other, rand() % 2);
+        ip.at[base / 8] |= 0x80;
+        s->map.entries[i].prefix = (struct prefix){first_of(ip, bits), (uint8_t)bits};
+        s->map.entries[i].value = 1 + (unsigned)rand() % 3;
+    }
+}
+
+static void find_edges(struct scattered *s, unsigned base)
+{
+    s->edge_count = 0;
+    for (size_t i = 0; i < s->map.count; i++) {
+        const struct prefix *prefix = &s->map.entries[i].prefix;
+        s->edges[s->edge_count++] = prefix->ip;
+        s->edge_count += ip_behind(prefix, base, &s->edges[s->edge_count]);
+    }
+    for (size_t i = 0; i < s->edge_count; i++) {
+        s->values[i] = reference(&s->map, &s->edges[i]);
+    }
+}
+
+static bool block_is(const struct scattered *s, struct ip ip, unsigned bits, uint32_t value)
+{
+    struct prefix block = {first_of(ip, bits), (uint8_t)bits};
+    bool same = reference(&s->map, &block.ip) == value;
+
+    for (size_t i = 0; i < s->edge_count && same; i++) {
+        same = s->values[i] == value || !prefix_has(&block, &s->edges[i]);
+    }
+    return same;
+}
+
+static void look(const struct scattered *s, const struct netmap *map, struct ip ip, unsigned base)
+{
+    struct netmap_hit hit = netmap_find(map, &ip, 128 - base);
+
+    cr_assert_eq(hit.value, reference(&s->map, &ip));
+    cr_assert(block_is(s, ip, base + hit.scope, hit.value), "/%u is not one block", hit.scope);
+    cr_assert(!hit.scope || !block_is(s, ip, base + hit.scope - 1, hit.value),
+              "/%u is not the largest block", hit.scope);
+}
+
+static void compare_scattered(unsigned base, unsigned rounds)
+{
+    for (unsigned round = 0; round < rounds; round++) {
+        struct scattered s = {.map = {.base = base}};
+        struct ip lowest = first_of(random_ip(base), base);
+        scatter_prefixes(&s, base);
+        find_edges(&s, base);
+        struct netmap *map =
+            netmap_new(s.map.entries, s.map.first_count, s.map.entries + s.map.first_count,
+                       s.map.count - s.map.first_count);
+        for (size_t i = 0; i < s.edge_count; i++) {
+            look(&s, map, s.edges[i], base);
+            if (!ip_eq(&s.edges[i], &lowest)) {
+                look(&s, map, ip_before(s.edges[i]), base);
+            }
+            look(&s, map, random_ip(base), base);
+        }
+        netmap_free(&map);
+    }
+}
+
+Test(netmap, matches_the_reference_on_prefixes_of_every_length)
+{
+    srand(2);
+    compare_scattered(96, 30);
+    compare_scattered(0, 30);
+}
