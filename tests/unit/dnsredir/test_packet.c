@@ -155,6 +155,72 @@ Test(packet, rfc7871_6)
     ask_rows(&d, rows, ARRAY_LEN(rows));
 }
 
+/* Reads a query with a client subnet, whose address has so many octets, and begins with so many
+ * bits that are 1. */
+static int read_subnet(uint16_t family, unsigned source, unsigned ones, size_t octets,
+                       struct query *query)
+{
+    static const char head[] = HEADER("\1", "\0", "\0", "\1") WWW OPT;
+    size_t size = sizeof(head) - 1 + 10 + octets;
+    uint8_t *exact = malloc(size); /* so that a sanitizer sees reads past the end */
+    struct wire_out out = wire_out_of(exact, size);
+
+    wire_put_bytes(&out, head, sizeof(head) - 1);
+    wire_put_u16(&out, (uint16_t)(8 + octets));
+    wire_put_u16(&out, 8); /* RFC 7871 6 */
+    wire_put_u16(&out, (uint16_t)(4 + octets));
+    wire_put_u16(&out, family);
+    wire_put_u8(&out, (uint8_t)source);
+    wire_put_u8(&out, 0);
+    for (unsigned i = 0; i < octets; i++) {
+        unsigned here = ones < 8 * i ? 0 : ones - 8 * i;
+        wire_put_u8(&out, (uint8_t)(0xff00 >> (here < 8 ? here : 8)));
+    }
+    cr_assert(!out.failed && wire_room(&out) == 0);
+    int rcode = query_read(span_of(exact, size), query);
+    free(exact);
+    return rcode;
+}
+
+static void expect_subnet(uint16_t family, unsigned source)
+{
+    unsigned octets = (source + 7) / 8;
+    struct query query;
+    struct ip want = {{[10] = family == 1 ? 0xff : 0, [11] = family == 1 ? 0xff : 0}};
+
+    for (unsigned i = 0; i < source; i++) {
+        want.at[(family == 1 ? 12 : 0) + i / 8] |= (uint8_t)(0x80 >> i % 8);
+    }
+    cr_expect_eq(read_subnet(family, source, source, octets, &query), RCODE_NOERROR, "%u", source);
+    cr_expect(query.edns.ecs.present && query.edns.ecs.source == source);
+    cr_expect(ip_eq(&query.edns.ecs.ip, &want), "family %u /%u", family, source);
+    if (source % 8) {
+        cr_expect_eq(read_subnet(family, source, source + 1, octets, &query), RCODE_FORMERR);
+    }
+    cr_expect_eq(read_subnet(family, source, source, octets + 1, &query), RCODE_FORMERR);
+    if (source) {
+        cr_expect_eq(read_subnet(family, source, source, octets - 1, &query), RCODE_FORMERR);
+    }
+}
+
+Test(packet, rfc7871_6_source_prefixes_of_every_length)
+{
+    struct query query;
+
+    for (unsigned source = 0; source <= 32; source++) {
+        expect_subnet(1, source);
+    }
+    for (unsigned source = 0; source <= 128; source++) {
+        expect_subnet(2, source);
+    }
+    for (unsigned source = 33; source <= 255; source++) {
+        cr_expect_eq(read_subnet(1, source, 32, (source + 7) / 8, &query), RCODE_FORMERR);
+    }
+    for (unsigned source = 129; source <= 255; source++) {
+        cr_expect_eq(read_subnet(2, source, 128, (source + 7) / 8, &query), RCODE_FORMERR);
+    }
+}
+
 /* It is for answers without records; behind others it is left out where nothing is left. */
 Test(packet, an_extended_error_takes_no_room_that_is_not_there)
 {
