@@ -91,6 +91,13 @@ static void *grown(void *at, size_t *cap, size_t needed, size_t size)
     return xrealloc(at, *cap * size);
 }
 
+/* Gives back the room behind the last one. */
+static void *trimmed(void *at, size_t *cap, size_t count, size_t size)
+{
+    *cap = count;
+    return xrealloc(at, count * size);
+}
+
 /* From `start` on, `value` holds. Starts do not decrease; a later call for one start wins. */
 static void ranges_put(struct ranges *ranges, key start, uint32_t value)
 {
@@ -335,6 +342,8 @@ static void fill_root(struct trie *trie, const struct ranges *ranges)
             trie->root[i] = IS_NODE | index;
         }
     }
+    trie->words = trimmed(trie->words, &trie->word_cap, trie->word_count, sizeof(*trie->words));
+    trie->leaves = trimmed(trie->leaves, &trie->leaf_cap, trie->leaf_count, sizeof(*trie->leaves));
 }
 
 static void trie_init(struct trie *trie, const struct netmap_entry *first, size_t first_count,

@@ -113,6 +113,22 @@ Test(netmap, the_later_of_two_equal_prefixes_counts)
     netmap_free(&map);
 }
 
+Test(netmap, takes_no_memory_for_what_is_not_there)
+{
+    struct netmap_entry entries[200];
+    size_t before = 0;
+
+    for (size_t n = 0; n < ARRAY_LEN(entries); n++) {
+        entries[n] = (struct netmap_entry){prefix_of("10.0.1.0/24"), 1};
+        entries[n].prefix.ip.at[13] = (uint8_t)n; /* a node for each of them */
+        struct netmap *map = netmap_new(entries, n + 1, NULL, 0);
+        size_t size = netmap_size(map);
+        cr_expect(n == 0 || size - before < 512, "%zu more for number %zu", size - before, n);
+        before = size;
+        netmap_free(&map);
+    }
+}
+
 /* Against a slow and obvious reference: prefixes in a small corner of the space, so that they
  * nest and touch, looked up at every length. */
 struct corner {
