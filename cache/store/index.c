@@ -259,9 +259,15 @@ uint64_t index_used(const struct index *index)
 
 static const struct vouch_tree vouch_trees[INDEX_TREES] = {
     [INDEX_META] = {.name = {"meta", 4}},
-    [INDEX_SEGMENTS] = {.name = {"seg", 3}, .key_len = sizeof(uint32_t), .numbers = true},
-    [INDEX_OBJECTS] = {.name = {"obj", 3}, .key_len = STORE_HASH},
-    [INDEX_USES] = {.name = {"uses", 4}, .key_len = sizeof(uint64_t), .numbers = true},
+    [INDEX_SEGMENTS] = {.name = {"seg", 3},
+                        .key_len = sizeof(uint32_t),
+                        .numbers = true,
+                        .value_max = INDEX_SEGMENT_INFO},
+    [INDEX_OBJECTS] = {.name = {"obj", 3}, .key_len = STORE_HASH, .value_max = LOCATION_MAX},
+    [INDEX_USES] = {.name = {"uses", 4},
+                    .key_len = sizeof(uint64_t),
+                    .numbers = true,
+                    .value_max = INDEX_USES_MAX},
 };
 
 int index_vouch(struct index *index, enum index_tree tree, MDB_val key, enum vouch_use use)

@@ -5,6 +5,10 @@
 #include "cache/store/index.h"
 #include "cache/store/walk.h"
 
+/* Bytes of a value in `seg`, and most in `uses`. */
+#define INDEX_SEGMENT_INFO 24u
+#define INDEX_USES_MAX 1024u
+
 enum index_tree { INDEX_META, INDEX_SEGMENTS, INDEX_OBJECTS, INDEX_USES, INDEX_TREES };
 
 /* Before LMDB uses `key` in the writer's transaction (vouch.h). ERR_CORRUPT: the index is unsound

@@ -2,6 +2,7 @@
  * objects. */
 #include "cache/store/index_parts.h"
 
+#include "base/check.h"
 #include "base/err.h"
 
 #include <assert.h>
@@ -14,7 +15,7 @@ struct segment_info {
     uint32_t log;
     uint32_t sum; /* of everything before it, and of the id; 0 in records of earlier versions */
 };
-static_assert(sizeof(struct segment_info) == 24, "no padding");
+static_assert(sizeof(struct segment_info) == INDEX_SEGMENT_INFO, "no padding");
 
 static uint32_t info_sum(const struct segment_info *info, uint32_t id)
 {
@@ -112,6 +113,7 @@ int index_put_uses(struct index *index, uint32_t id, uint32_t block, struct span
     MDB_val old;
     int err = index_vouch(index, INDEX_USES, key, VOUCH_PUT);
 
+    CHECK(uses.len <= INDEX_USES_MAX);
     *written = false;
     if (err) {
         return err;

@@ -58,7 +58,10 @@ enum { TREE_OBJECTS, TREE_CHUNKS, TREE_OWNERS, TREES };
 static int vouch_for_ends(struct segment *segment)
 {
     static const struct vouch_tree trees[TREES] = {
-        [TREE_OBJECTS] = {{"o", 1}, sizeof(uint32_t), true, true},
+        [TREE_OBJECTS] = {.name = {"o", 1},
+                          .key_len = sizeof(uint32_t),
+                          .numbers = true,
+                          .large = true},
         [TREE_CHUNKS] = {{"b", 1}, sizeof(uint32_t), true, true},
         [TREE_OWNERS] = {{"c", 1}, sizeof(uint32_t), true, false},
     };

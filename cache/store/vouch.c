@@ -9,17 +9,26 @@
 
 #define PAGES_MIN 256
 
-/* LMDB merges pages that are filled to less than a quarter. */
-#define MERGED_PART 4
+/* LMDB rebalances a leaf that is filled to less than a quarter, and a branch with one node. It
+ * takes a node from a page beside it; or merges both, if that one has no more either, or is a leaf
+ * with one node, or a branch with two. */
+#define LEAF_PART 4
+enum { LEAF_NODES = 2, BRANCH_NODES = 3 };
 
-/* A page of the last commit that was checked. */
+/* A page of the last commit that was checked, and what this transaction may have made of it: each
+ * number is the most that is possible. */
 struct vouched {
     uint64_t page;
     uint32_t turn;
     uint16_t filled;  /* bytes */
-    uint16_t largest; /* node */
-    bool is_changed;  /* in this transaction */
-    bool may_be_gone; /* this transaction may have merged it with another one */
+    uint16_t largest; /* bytes of a node */
+    uint16_t nodes;
+    uint32_t taken; /* nodes */
+    uint32_t puts;  /* nodes that were added, or replaced by smaller ones */
+    bool is_branch;
+    bool has_lowest; /* the way to the lowest key below it was checked */
+    bool is_weak;    /* it may have been merged with another one, or split */
+    bool has_lent;   /* a node may have been moved to a page beside it */
 };
 
 /* ---- the pages checked ---- */
@@ -165,6 +174,8 @@ static int check_page(struct vouch *vouch, const struct vouch_tree *tree, uint64
         return ERR_CORRUPT;
     }
     vouched.filled = (uint16_t)(vouch->image.page_size - (page.upper - page.lower));
+    vouched.nodes = (uint16_t)page_nodes(&page);
+    vouched.is_branch = !leaf;
     *entry = vouched;
     vouch->count++;
     return 0;
@@ -284,73 +295,231 @@ static int move_aside(struct vouch *vouch, const struct vouch_tree *tree, struct
     return descend(vouch, tree, way, at + 1, level, SPAN_EMPTY, forwards ? EDGE_FIRST : EDGE_LAST);
 }
 
+/* ---- what the transaction may have made of a page ---- */
+
+static struct vouched *vouched_at(const struct vouch *vouch, const struct vouch_way *way,
+                                  unsigned level)
+{
+    return find(vouch, way->steps[level].page);
+}
+
+/* Bytes that a node takes of a page, at most. */
+static size_t node_max(const struct vouch *vouch, const struct vouch_tree *tree, bool is_branch)
+{
+    size_t most =
+        sizeof(uint16_t) + sizeof(struct node) + (tree->key_len ? tree->key_len : KEY_MAX);
+
+    return is_branch         ? most + 1
+           : tree->value_max ? most + tree->value_max + 1
+                             : vouch->image.page_size;
+}
+
+/* Is there room for all that was put, so that it was not split? */
+static bool fits(const struct vouch *vouch, const struct vouch_tree *tree,
+                 const struct vouched *page)
+{
+    size_t puts = page->puts + (page->is_branch ? vouch->stray : 0);
+
+    return page->filled + puts * node_max(vouch, tree, page->is_branch) <= vouch->image.page_size;
+}
+
+/* Is it certain that it is still a page of its own, and that no deletion so far merges it? */
+static bool is_solid(const struct vouch *vouch, const struct vouch_tree *tree,
+                     const struct vouched *page)
+{
+    if (page->is_weak || !fits(vouch, tree, page)) {
+        return false;
+    }
+    if (page->is_branch) {
+        return page->nodes >= page->taken + vouch->stray + BRANCH_NODES;
+    }
+    size_t largest = page->largest + sizeof(uint16_t);
+    if (page->puts && largest < node_max(vouch, tree, false)) {
+        largest = node_max(vouch, tree, false);
+    }
+    size_t least = sizeof(struct page) + vouch->image.page_size / LEAF_PART;
+    return page->nodes >= page->taken + LEAF_NODES &&
+           page->filled >= least + (page->taken + (size_t)page->puts) * largest;
+}
+
+/* Notes when a page is not solid any more. Then its parent may lose a node. */
+static void settle(struct vouch *vouch, const struct vouch_tree *tree, const struct vouch_way *way,
+                   unsigned level)
+{
+    struct vouched *page = vouched_at(vouch, way, level);
+
+    while (!page->is_weak && !is_solid(vouch, tree, page)) {
+        page->is_weak = true;
+        if (level == 0) {
+            return;
+        }
+        page = vouched_at(vouch, way, --level);
+        page->taken++;
+    }
+}
+
+static void take(struct vouch *vouch, const struct vouch_tree *tree, const struct vouch_way *way,
+                 unsigned level)
+{
+    struct vouched *page = vouched_at(vouch, way, level);
+
+    page->taken++;
+    settle(vouch, tree, way, level);
+}
+
+/* A key is put to the leaf; and to each branch whose child may be split for it. */
+static void put(struct vouch *vouch, const struct vouch_tree *tree, const struct vouch_way *way)
+{
+    const struct vouched *leaf = vouched_at(vouch, way, way->depth - 1);
+    bool fit = false;
+
+    vouch->stray += leaf->has_lent || (leaf->is_weak && leaf->taken);
+    for (unsigned level = way->depth; level-- > 0 && !fit;) {
+        struct vouched *page = vouched_at(vouch, way, level);
+        page->puts++;
+        settle(vouch, tree, way, level);
+        fit = fits(vouch, tree, page);
+    }
+}
+
+/* A solid page may lend a node to one beside it. False: it is not solid. */
+static bool lend(struct vouch *vouch, const struct vouch_tree *tree, const struct vouch_way *way,
+                 unsigned level)
+{
+    struct vouched *page = vouched_at(vouch, way, level);
+    bool solid = is_solid(vouch, tree, page);
+
+    if (solid) {
+        page->has_lent = true;
+        take(vouch, tree, way, level);
+    } else {
+        settle(vouch, tree, way, level);
+    }
+    return solid;
+}
+
+/* ---- what a deletion may merge ---- */
+
 /* Below a branch page that is merged LMDB reads the lowest key. */
 static int check_lowest(struct vouch *vouch, const struct vouch_tree *tree,
                         const struct vouch_way *way, unsigned level)
 {
     struct vouch_way lowest = *way;
 
-    return descend(vouch, tree, &lowest, level, way->depth - 1, SPAN_EMPTY, EDGE_FIRST);
-}
-
-static bool may_be_gone(struct vouch *vouch, uint64_t page)
-{
-    struct vouched *vouched = find(vouch, page);
-    bool was = vouched->may_be_gone;
-
-    vouched->may_be_gone = true;
-    return was;
-}
-
-/* The nearest page that was there before the transaction and must still be there. */
-static int check_beside(struct vouch *vouch, const struct vouch_tree *tree,
-                        const struct vouch_way *way, unsigned level, bool forwards)
-{
-    struct vouch_way beside = *way;
-
-    for (;;) {
-        int err = move_aside(vouch, tree, &beside, level, forwards);
-        if (err == ERR_NOT_FOUND) {
-            return 0;
-        }
-        if (!err) {
-            err = check_lowest(vouch, tree, &beside, level);
-        }
-        if (err || !may_be_gone(vouch, beside.steps[level].page)) {
-            return err;
-        }
+    if (level + 1 == way->depth || vouched_at(vouch, way, level)->has_lowest) {
+        return 0;
     }
-}
-
-/* Pages of each level may be merged with one beside them. */
-static int check_merges(struct vouch *vouch, const struct vouch_tree *tree,
-                        const struct vouch_way *way)
-{
-    int err = 0;
-
-    for (unsigned level = way->depth - 1; level > 0 && !err; level--) {
-        err = check_lowest(vouch, tree, way, level);
-        if (!err) {
-            err = check_beside(vouch, tree, way, level, false);
-        }
-        if (!err) {
-            err = check_beside(vouch, tree, way, level, true);
-        }
-        may_be_gone(vouch, way->steps[level].page);
-    }
+    int err = descend(vouch, tree, &lowest, level, way->depth - 1, SPAN_EMPTY, EDGE_FIRST);
+    vouched_at(vouch, way, level)->has_lowest = !err;
     return err;
 }
 
-/* Marks the leaf as changed. Is it certain that a deletion in it merges nothing? That is only known
- * of the first change. */
-static bool stays_filled(struct vouch *vouch, const struct vouch_way *way)
+/* Moves outwards to the nearest page that is solid, or to the last one: LMDB reads that one or one
+ * before it. `from` is the page to begin beside. */
+static int reach(struct vouch *vouch, const struct vouch_tree *tree, struct vouch_way *way,
+                 unsigned level, bool forwards, uint64_t from)
 {
-    struct vouched *leaf = find(vouch, way->steps[way->depth - 1].page);
-    bool was_changed = leaf->is_changed;
+    while (way->steps[level].page == from || !lend(vouch, tree, way, level)) {
+        int err = move_aside(vouch, tree, way, level, forwards);
+        if (!err) {
+            err = check_lowest(vouch, tree, way, level);
+        }
+        if (err) {
+            return err == ERR_NOT_FOUND ? 0 : err;
+        }
+    }
+    return 0;
+}
 
-    leaf->is_changed = true;
-    return !was_changed && leaf->filled >= vouch->image.page_size / MERGED_PART +
-                                               sizeof(struct page) + 2u * leaf->largest;
+/* Calls `look` for the pages of a level from `low` to `high`, until it does not return 0. */
+static int each_between(struct vouch *vouch, const struct vouch_tree *tree,
+                        const struct vouch_way *low, const struct vouch_way *high, unsigned level,
+                        int (*look)(struct vouch *vouch, const struct vouch_tree *tree,
+                                    const struct vouch_way *way, unsigned level))
+{
+    struct vouch_way at = *low;
+
+    for (;;) {
+        int err = look(vouch, tree, &at, level);
+        if (err || at.steps[level].page == high->steps[level].page) {
+            return err;
+        }
+        err = move_aside(vouch, tree, &at, level, true);
+        if (err) {
+            return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+        }
+    }
+}
+
+/* ERR_AGAIN: the page may be rebalanced, or one beside it to which it has lent a node. */
+static int look_for_weak(struct vouch *vouch, const struct vouch_tree *tree,
+                         const struct vouch_way *way, unsigned level)
+{
+    const struct vouched *page = vouched_at(vouch, way, level);
+
+    return page->has_lent || !is_solid(vouch, tree, page) ? ERR_AGAIN : 0;
+}
+
+/* Begins at the leaf, or where the last deletion in it or beside it has arrived. */
+static void resume(const struct vouch *vouch, unsigned tree, const struct vouch_way *way,
+                   struct vouch_way *low, struct vouch_way *high)
+{
+    const struct vouch_beside *last = &vouch->beside;
+    unsigned level = way->depth - 1;
+    uint64_t leaf = way->steps[level].page;
+
+    *low = *high = *way;
+    if (last->leaf == 0 || last->tree != tree) {
+        return;
+    }
+    bool passed = find(vouch, last->leaf)->is_weak;
+    if (last->leaf == leaf || (passed && last->high.steps[level].page == leaf)) {
+        *low = last->low;
+    }
+    if (last->leaf == leaf || (passed && last->low.steps[level].page == leaf)) {
+        *high = last->high;
+    }
+}
+
+static int reach_leaves(struct vouch *vouch, unsigned tree, const struct vouch_way *way,
+                        struct vouch_way *low, struct vouch_way *high)
+{
+    const struct vouch_tree *of = &vouch->trees[tree];
+    unsigned level = way->depth - 1;
+    uint64_t leaf = way->steps[level].page;
+
+    resume(vouch, tree, way, low, high);
+    int err = reach(vouch, of, low, level, false, leaf);
+    if (!err) {
+        err = reach(vouch, of, high, level, true, leaf);
+    }
+    vouch->beside =
+        (struct vouch_beside){.tree = tree, .leaf = err ? 0 : leaf, .low = *low, .high = *high};
+    return err;
+}
+
+/* Leaves may be merged with those beside them, and then branches, as far as their children may be
+ * fewer. */
+static int check_merges(struct vouch *vouch, unsigned tree, const struct vouch_way *way)
+{
+    const struct vouch_tree *of = &vouch->trees[tree];
+    struct vouch_way low, high;
+    int err = reach_leaves(vouch, tree, way, &low, &high);
+
+    for (unsigned level = way->depth - 1; level-- > 1 && !err;) {
+        err = each_between(vouch, of, &low, &high, level, look_for_weak);
+        if (err != ERR_AGAIN) {
+            return err;
+        }
+        err = each_between(vouch, of, &low, &high, level, check_lowest);
+        if (!err) {
+            err = reach(vouch, of, &low, level, false, low.steps[level].page);
+        }
+        if (!err) {
+            err = reach(vouch, of, &high, level, true, high.steps[level].page);
+        }
+    }
+    return err;
 }
 
 /* Is no key in the leaf above this one? */
@@ -369,14 +538,11 @@ static bool is_last(const struct vouch *vouch, const struct vouch_tree *tree,
 
 /* After the deletion of the last key in a leaf LMDB goes to the next leaf. */
 static int check_next(struct vouch *vouch, const struct vouch_tree *tree,
-                      const struct vouch_way *way, struct span key)
+                      const struct vouch_way *way)
 {
     struct vouch_way next = *way;
-
-    if (!is_last(vouch, tree, way, key)) {
-        return 0;
-    }
     int err = move_aside(vouch, tree, &next, way->depth - 1, true);
+
     return err == ERR_NOT_FOUND ? 0 : err;
 }
 
@@ -412,12 +578,18 @@ int vouch_key(struct vouch *vouch, unsigned tree, struct span key, enum vouch_us
     if (way->depth == 0 || use == VOUCH_READ) {
         return 0;
     }
-    bool stays = stays_filled(vouch, way);
-    if (use != VOUCH_DELETE) {
+    const struct vouch_tree *of = &vouch->trees[tree];
+    if (use == VOUCH_PUT) {
+        put(vouch, of, way);
         return 0;
     }
-    return stays ? check_next(vouch, &vouch->trees[tree], way, key)
-                 : check_merges(vouch, &vouch->trees[tree], way);
+    const struct vouched *leaf = vouched_at(vouch, way, way->depth - 1);
+    bool untouched = leaf->taken == 0 && leaf->puts == 0;
+    take(vouch, of, way, way->depth - 1);
+    if (leaf->has_lent || !is_solid(vouch, of, leaf)) {
+        return check_merges(vouch, tree, way);
+    }
+    return untouched && !is_last(vouch, of, way, key) ? 0 : check_next(vouch, of, way);
 }
 
 int vouch_last(struct vouch *vouch, unsigned tree)
@@ -443,7 +615,7 @@ static int read_meta(struct vouch *vouch, uint64_t commit, struct meta *meta)
 static int read_root(struct vouch *vouch, const struct meta *meta, const struct vouch_tree *tree,
                      struct tree *out)
 {
-    static const struct vouch_tree names = {{NULL, 0}, 0, false, false};
+    static const struct vouch_tree names = {.key_len = 0};
     struct vouch_way way;
     struct page page;
     struct lmdb_item item;
@@ -478,6 +650,8 @@ int vouch_begin(struct vouch *vouch, const struct env *env, uint64_t commit,
     vouch->count = 0;
     vouch->turn++;
     vouch->last.len = 0;
+    vouch->beside.leaf = 0;
+    vouch->stray = 0;
     vouch->image = (struct lmdb_image){
         .at = env->map, .page_size = env->page_size, .in_file = env->map_size / env->page_size};
     int err = read_meta(vouch, commit, &meta);

@@ -20,6 +20,7 @@ struct vouch_tree {
     unsigned key_len; /* of each key; 0: any */
     bool numbers;     /* of key_len bytes (MDB_INTEGERKEY): 4 or 8 */
     bool large;       /* values may have pages of their own; they cannot be deleted */
+    size_t value_max; /* bytes of a value; 0: any */
 };
 
 /* A page on the way from a root, and the child in it that the way goes on to. */
@@ -40,6 +41,13 @@ struct vouch_last {
     struct vouch_way way;
 };
 
+/* How far the pages beside a leaf were checked: what is deleted together is often near together. */
+struct vouch_beside {
+    unsigned tree;
+    uint64_t leaf; /* 0: none */
+    struct vouch_way low, high;
+};
+
 struct vouched;
 
 struct vouch {
@@ -48,8 +56,10 @@ struct vouch {
     struct tree roots[VOUCH_TREES]; /* of `trees` */
     struct vouched *pages;          /* those checked so far: a hash table; NULL: none */
     size_t mask, count;
-    uint32_t turn; /* of the transaction; entries of others are free */
+    uint32_t turn;  /* of the transaction; entries of others are free */
+    unsigned stray; /* how many keys may have been put to pages beside those on the way to them */
     struct vouch_last last;
+    struct vouch_beside beside;
 };
 
 /* For a transaction that follows this commit: checks the meta page, the names and the free list. 0

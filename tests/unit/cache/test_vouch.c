@@ -158,3 +158,26 @@ Test(vouch, no_value_of_the_index_has_pages_of_its_own)
     cr_expect(index.is_unsound);
     teardown(dir, &index);
 }
+
+/* They were all of the index before it was known which pages may be merged at most. */
+Test(vouch, the_deletion_of_many_keys_checks_few_pages_beside_them)
+{
+    enum { DELETED = 2000, STEP = 50 };
+    struct index index;
+    struct index_object found[STEP];
+    uint8_t from[STORE_HASH] = {0x40};
+    char dir[64];
+    size_t got;
+
+    setup(dir, &index);
+    cr_assert_eq(index_begin(&index), 0);
+    for (unsigned done = 0; done < DELETED; done += STEP) {
+        cr_assert_eq(index_next(&index, from, found, STEP, &got), 0);
+        for (size_t i = 0; i < got; i++) {
+            cr_assert_eq(index_drop(&index, found[i].hash), 0);
+        }
+    }
+    cr_expect_lt(index.vouch.count, 2 * DELETED / 20, "a leaf holds more than 20 of them");
+    cr_expect_eq(index_commit(&index), 0);
+    teardown(dir, &index);
+}
