@@ -246,17 +246,33 @@ static const char *add_param(struct params *params, struct span word)
     return NULL;
 }
 
+/* Checks the value of "mandatory", which may have been written as key0, with any bytes. */
+static const char *check_mandatory(const struct params *params, struct span value)
+{
+    struct wire_in in = wire_in_of(value.at, value.len);
+    uint16_t before = KEY_MANDATORY;
+
+    do {
+        uint16_t key = wire_get_u16(&in); /* 0 if two bytes are not left */
+        if (key <= before) {
+            return "key0 is no list of other keys in their order; expected mandatory=alpn,port";
+        }
+        if (!find_param(params, key)) {
+            return "mandatory names a parameter that is not there";
+        }
+        before = key;
+    } while (wire_left(&in));
+    return NULL;
+}
+
 /* Checks what parameters require of each other. */
 static const char *check_params(const struct params *params)
 {
     const struct param *mandatory = find_param(params, KEY_MANDATORY);
-    struct span value = mandatory ? mandatory->value : SPAN_EMPTY;
-    struct wire_in in = wire_in_of(value.at, value.len);
+    const char *what = mandatory ? check_mandatory(params, mandatory->value) : NULL;
 
-    while (wire_left(&in)) {
-        if (!find_param(params, wire_get_u16(&in))) {
-            return "mandatory names a parameter that is not there";
-        }
+    if (what) {
+        return what;
     }
     if (find_param(params, KEY_NO_DEFAULT_ALPN) && !find_param(params, KEY_ALPN)) {
         return "no-default-alpn without alpn; expected both";

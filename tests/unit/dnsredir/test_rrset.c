@@ -54,6 +54,7 @@ Test(rrset, rfc9460_services)
                                                                       "00020000"
                                                                       "00050003000102"
                                                                       "fffe0000"},
+        {"SVCB 1 foo key0=\\000\\003 port=53", "0001" FOO "000000020003000300020035"},
         {"TYPE65 \\# 3 000100", "000100"},
     };
 
@@ -84,6 +85,12 @@ Test(rrset, rfc9460_faults)
         {"SVCB 1 foo mandatory=mandatory", "no parameter"},
         {"SVCB 1 foo mandatory=key123,key123 key123=abc", "twice"},
         {"SVCB 1 foo mandatory=alpn, alpn=h2", "no parameter"},
+        {"SVCB 1 foo key0", "no list"},
+        {"SVCB 1 foo key0=n", "no list"},
+        {"SVCB 1 foo key0=\\000\\000", "no list"},
+        {"SVCB 1 foo key0=\\000\\001\\000\\001 alpn=h2", "no list"},
+        {"SVCB 1 foo key0=\\000\\003\\000\\001 alpn=h2 port=53", "no list"},
+        {"SVCB 1 foo key0=\\000\\001", "not there"},
         {"SVCB 1 foo alpn=h2,", "empty protocol"},
         {"SVCB 1 foo alpn=,h2", "empty protocol"},
         {"SVCB 1 foo port=65536", "not a port"},
