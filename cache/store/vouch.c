@@ -1,4 +1,4 @@
-#include "cache/store/vouch.h"
+#include "cache/store/vouch_parts.h"
 
 #include "base/err.h"
 #include "base/lmdb_sound.h"
@@ -9,28 +9,6 @@
 
 #define PAGES_MIN 256
 
-/* LMDB rebalances a leaf that is filled to less than a quarter, and a branch with one node. It
- * takes a node from a page beside it; or merges both, if that one has no more either, or is a leaf
- * with one node, or a branch with two. */
-#define LEAF_PART 4
-enum { LEAF_NODES = 2, BRANCH_NODES = 3 };
-
-/* A page of the last commit that was checked, and what this transaction may have made of it: each
- * number is the most that is possible. */
-struct vouched {
-    uint64_t page;
-    uint32_t turn;
-    uint16_t filled;  /* bytes */
-    uint16_t largest; /* bytes of a node */
-    uint16_t nodes;
-    uint32_t taken; /* nodes */
-    uint32_t puts;  /* nodes that were added, or replaced by smaller ones */
-    bool is_branch;
-    bool has_lowest; /* the way to the lowest key below it was checked */
-    bool is_weak;    /* it may have been merged with another one, or split */
-    bool has_lent;   /* a node may have been moved to a page beside it */
-};
-
 /* ---- the pages checked ---- */
 
 static size_t slot_of(const struct vouch *vouch, uint64_t page)
@@ -38,8 +16,7 @@ static size_t slot_of(const struct vouch *vouch, uint64_t page)
     return (size_t)(page * UINT64_C(0x9e3779b97f4a7c15) >> 32) & vouch->mask;
 }
 
-/* The entry of a page, or the free one where it belongs. */
-static struct vouched *find(const struct vouch *vouch, uint64_t page)
+struct vouched *vouch_page(const struct vouch *vouch, uint64_t page)
 {
     size_t slot = slot_of(vouch, page);
 
@@ -59,7 +36,7 @@ static void grow(struct vouch *vouch)
     memory_take(MEMORY_STORE, (vouch->mask + 1 - size) * sizeof(*vouch->pages));
     for (size_t i = 0; i < size; i++) {
         if (old[i].turn == vouch->turn) {
-            *find(vouch, old[i].page) = old[i];
+            *vouch_page(vouch, old[i].page) = old[i];
         }
     }
     free(old);
@@ -163,7 +140,7 @@ static int check_page(struct vouch *vouch, const struct vouch_tree *tree, uint64
     if (vouch->pages == NULL || vouch->count * 2 > vouch->mask) {
         grow(vouch);
     }
-    struct vouched *entry = find(vouch, number);
+    struct vouched *entry = vouch_page(vouch, number);
     if (entry->turn == vouch->turn) {
         return 0;
     }
@@ -218,8 +195,6 @@ static unsigned child_for(const struct vouch *vouch, const struct vouch_tree *tr
     return low - 1;
 }
 
-enum edge { EDGE_NONE, EDGE_FIRST, EDGE_LAST };
-
 /* Checks a branch page, and chooses the child: for the key, or at an edge. */
 static int enter(struct vouch *vouch, const struct vouch_tree *tree, struct vouch_step *step,
                  struct span key, enum edge edge)
@@ -240,9 +215,8 @@ static int enter(struct vouch *vouch, const struct vouch_tree *tree, struct vouc
     return 0;
 }
 
-/* Goes down from the step at `level` to the one at `to`, the last of which is checked, too. */
-static int descend(struct vouch *vouch, const struct vouch_tree *tree, struct vouch_way *way,
-                   unsigned level, unsigned to, struct span key, enum edge edge)
+int vouch_descend(struct vouch *vouch, const struct vouch_tree *tree, struct vouch_way *way,
+                  unsigned level, unsigned to, struct span key, enum edge edge)
 {
     int err = 0;
 
@@ -268,14 +242,11 @@ static int find_way(struct vouch *vouch, const struct vouch_tree *tree, const st
         return ERR_CORRUPT;
     }
     way->steps[0] = (struct vouch_step){.page = root->root};
-    return descend(vouch, tree, way, 0, way->depth - 1, key, edge);
+    return vouch_descend(vouch, tree, way, 0, way->depth - 1, key, edge);
 }
 
-/* ---- neighbours ---- */
-
-/* Goes to the page beside the one at `level`, forwards or back. ERR_NOT_FOUND: there is none. */
-static int move_aside(struct vouch *vouch, const struct vouch_tree *tree, struct vouch_way *way,
-                      unsigned level, bool forwards)
+int vouch_aside(struct vouch *vouch, const struct vouch_tree *tree, struct vouch_way *way,
+                unsigned level, bool forwards)
 {
     unsigned at = level;
     uint64_t child;
@@ -292,234 +263,8 @@ static int move_aside(struct vouch *vouch, const struct vouch_tree *tree, struct
         return err;
     }
     way->steps[at + 1].page = child;
-    return descend(vouch, tree, way, at + 1, level, SPAN_EMPTY, forwards ? EDGE_FIRST : EDGE_LAST);
-}
-
-/* ---- what the transaction may have made of a page ---- */
-
-static struct vouched *vouched_at(const struct vouch *vouch, const struct vouch_way *way,
-                                  unsigned level)
-{
-    return find(vouch, way->steps[level].page);
-}
-
-/* Bytes that a node takes of a page, at most. */
-static size_t node_max(const struct vouch *vouch, const struct vouch_tree *tree, bool is_branch)
-{
-    size_t most =
-        sizeof(uint16_t) + sizeof(struct node) + (tree->key_len ? tree->key_len : KEY_MAX);
-
-    return is_branch         ? most + 1
-           : tree->value_max ? most + tree->value_max + 1
-                             : vouch->image.page_size;
-}
-
-/* Is there room for all that was put, so that it was not split? */
-static bool fits(const struct vouch *vouch, const struct vouch_tree *tree,
-                 const struct vouched *page)
-{
-    size_t puts = page->puts + (page->is_branch ? vouch->stray : 0);
-
-    return page->filled + puts * node_max(vouch, tree, page->is_branch) <= vouch->image.page_size;
-}
-
-/* Is it certain that it is still a page of its own, and that no deletion so far merges it? */
-static bool is_solid(const struct vouch *vouch, const struct vouch_tree *tree,
-                     const struct vouched *page)
-{
-    if (page->is_weak || !fits(vouch, tree, page)) {
-        return false;
-    }
-    if (page->is_branch) {
-        return page->nodes >= page->taken + vouch->stray + BRANCH_NODES;
-    }
-    size_t largest = page->largest + sizeof(uint16_t);
-    if (page->puts && largest < node_max(vouch, tree, false)) {
-        largest = node_max(vouch, tree, false);
-    }
-    size_t least = sizeof(struct page) + vouch->image.page_size / LEAF_PART;
-    return page->nodes >= page->taken + LEAF_NODES &&
-           page->filled >= least + (page->taken + (size_t)page->puts) * largest;
-}
-
-/* Notes when a page is not solid any more. Then its parent may lose a node. */
-static void settle(struct vouch *vouch, const struct vouch_tree *tree, const struct vouch_way *way,
-                   unsigned level)
-{
-    struct vouched *page = vouched_at(vouch, way, level);
-
-    while (!page->is_weak && !is_solid(vouch, tree, page)) {
-        page->is_weak = true;
-        if (level == 0) {
-            return;
-        }
-        page = vouched_at(vouch, way, --level);
-        page->taken++;
-    }
-}
-
-static void take(struct vouch *vouch, const struct vouch_tree *tree, const struct vouch_way *way,
-                 unsigned level)
-{
-    struct vouched *page = vouched_at(vouch, way, level);
-
-    page->taken++;
-    settle(vouch, tree, way, level);
-}
-
-/* A key is put to the leaf; and to each branch whose child may be split for it. */
-static void put(struct vouch *vouch, const struct vouch_tree *tree, const struct vouch_way *way)
-{
-    const struct vouched *leaf = vouched_at(vouch, way, way->depth - 1);
-    bool fit = false;
-
-    vouch->stray += leaf->has_lent || (leaf->is_weak && leaf->taken);
-    for (unsigned level = way->depth; level-- > 0 && !fit;) {
-        struct vouched *page = vouched_at(vouch, way, level);
-        page->puts++;
-        settle(vouch, tree, way, level);
-        fit = fits(vouch, tree, page);
-    }
-}
-
-/* A solid page may lend a node to one beside it. False: it is not solid. */
-static bool lend(struct vouch *vouch, const struct vouch_tree *tree, const struct vouch_way *way,
-                 unsigned level)
-{
-    struct vouched *page = vouched_at(vouch, way, level);
-    bool solid = is_solid(vouch, tree, page);
-
-    if (solid) {
-        page->has_lent = true;
-        take(vouch, tree, way, level);
-    } else {
-        settle(vouch, tree, way, level);
-    }
-    return solid;
-}
-
-/* ---- what a deletion may merge ---- */
-
-/* Below a branch page that is merged LMDB reads the lowest key. */
-static int check_lowest(struct vouch *vouch, const struct vouch_tree *tree,
-                        const struct vouch_way *way, unsigned level)
-{
-    struct vouch_way lowest = *way;
-
-    if (level + 1 == way->depth || vouched_at(vouch, way, level)->has_lowest) {
-        return 0;
-    }
-    int err = descend(vouch, tree, &lowest, level, way->depth - 1, SPAN_EMPTY, EDGE_FIRST);
-    vouched_at(vouch, way, level)->has_lowest = !err;
-    return err;
-}
-
-/* Moves outwards to the nearest page that is solid, or to the last one: LMDB reads that one or one
- * before it. `from` is the page to begin beside. */
-static int reach(struct vouch *vouch, const struct vouch_tree *tree, struct vouch_way *way,
-                 unsigned level, bool forwards, uint64_t from)
-{
-    while (way->steps[level].page == from || !lend(vouch, tree, way, level)) {
-        int err = move_aside(vouch, tree, way, level, forwards);
-        if (!err) {
-            err = check_lowest(vouch, tree, way, level);
-        }
-        if (err) {
-            return err == ERR_NOT_FOUND ? 0 : err;
-        }
-    }
-    return 0;
-}
-
-/* Calls `look` for the pages of a level from `low` to `high`, until it does not return 0. */
-static int each_between(struct vouch *vouch, const struct vouch_tree *tree,
-                        const struct vouch_way *low, const struct vouch_way *high, unsigned level,
-                        int (*look)(struct vouch *vouch, const struct vouch_tree *tree,
-                                    const struct vouch_way *way, unsigned level))
-{
-    struct vouch_way at = *low;
-
-    for (;;) {
-        int err = look(vouch, tree, &at, level);
-        if (err || at.steps[level].page == high->steps[level].page) {
-            return err;
-        }
-        err = move_aside(vouch, tree, &at, level, true);
-        if (err) {
-            return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
-        }
-    }
-}
-
-/* ERR_AGAIN: the page may be rebalanced, or one beside it to which it has lent a node. */
-static int look_for_weak(struct vouch *vouch, const struct vouch_tree *tree,
-                         const struct vouch_way *way, unsigned level)
-{
-    const struct vouched *page = vouched_at(vouch, way, level);
-
-    return page->has_lent || !is_solid(vouch, tree, page) ? ERR_AGAIN : 0;
-}
-
-/* Begins at the leaf, or where the last deletion in it or beside it has arrived. */
-static void resume(const struct vouch *vouch, unsigned tree, const struct vouch_way *way,
-                   struct vouch_way *low, struct vouch_way *high)
-{
-    const struct vouch_beside *last = &vouch->beside;
-    unsigned level = way->depth - 1;
-    uint64_t leaf = way->steps[level].page;
-
-    *low = *high = *way;
-    if (last->leaf == 0 || last->tree != tree) {
-        return;
-    }
-    bool passed = find(vouch, last->leaf)->is_weak;
-    if (last->leaf == leaf || (passed && last->high.steps[level].page == leaf)) {
-        *low = last->low;
-    }
-    if (last->leaf == leaf || (passed && last->low.steps[level].page == leaf)) {
-        *high = last->high;
-    }
-}
-
-static int reach_leaves(struct vouch *vouch, unsigned tree, const struct vouch_way *way,
-                        struct vouch_way *low, struct vouch_way *high)
-{
-    const struct vouch_tree *of = &vouch->trees[tree];
-    unsigned level = way->depth - 1;
-    uint64_t leaf = way->steps[level].page;
-
-    resume(vouch, tree, way, low, high);
-    int err = reach(vouch, of, low, level, false, leaf);
-    if (!err) {
-        err = reach(vouch, of, high, level, true, leaf);
-    }
-    vouch->beside =
-        (struct vouch_beside){.tree = tree, .leaf = err ? 0 : leaf, .low = *low, .high = *high};
-    return err;
-}
-
-/* Leaves may be merged with those beside them, and then branches, as far as their children may be
- * fewer. */
-static int check_merges(struct vouch *vouch, unsigned tree, const struct vouch_way *way)
-{
-    const struct vouch_tree *of = &vouch->trees[tree];
-    struct vouch_way low, high;
-    int err = reach_leaves(vouch, tree, way, &low, &high);
-
-    for (unsigned level = way->depth - 1; level-- > 1 && !err;) {
-        err = each_between(vouch, of, &low, &high, level, look_for_weak);
-        if (err != ERR_AGAIN) {
-            return err;
-        }
-        err = each_between(vouch, of, &low, &high, level, check_lowest);
-        if (!err) {
-            err = reach(vouch, of, &low, level, false, low.steps[level].page);
-        }
-        if (!err) {
-            err = reach(vouch, of, &high, level, true, high.steps[level].page);
-        }
-    }
-    return err;
+    return vouch_descend(vouch, tree, way, at + 1, level, SPAN_EMPTY,
+                         forwards ? EDGE_FIRST : EDGE_LAST);
 }
 
 /* Is no key in the leaf above this one? */
@@ -541,7 +286,7 @@ static int check_next(struct vouch *vouch, const struct vouch_tree *tree,
                       const struct vouch_way *way)
 {
     struct vouch_way next = *way;
-    int err = move_aside(vouch, tree, &next, way->depth - 1, true);
+    int err = vouch_aside(vouch, tree, &next, way->depth - 1, true);
 
     return err == ERR_NOT_FOUND ? 0 : err;
 }
@@ -580,16 +325,14 @@ int vouch_key(struct vouch *vouch, unsigned tree, struct span key, enum vouch_us
     }
     const struct vouch_tree *of = &vouch->trees[tree];
     if (use == VOUCH_PUT) {
-        put(vouch, of, way);
+        vouch_note_put(vouch, of, way);
         return 0;
     }
-    const struct vouched *leaf = vouched_at(vouch, way, way->depth - 1);
-    bool untouched = leaf->taken == 0 && leaf->puts == 0;
-    take(vouch, of, way, way->depth - 1);
-    if (leaf->has_lent || !is_solid(vouch, of, leaf)) {
-        return check_merges(vouch, tree, way);
-    }
-    return untouched && !is_last(vouch, of, way, key) ? 0 : check_next(vouch, of, way);
+    enum vouch_leaf leaf;
+    int err = vouch_check_merges(vouch, tree, way, &leaf);
+    bool ends_here =
+        leaf == LEAF_MERGED || (leaf == LEAF_UNTOUCHED && !is_last(vouch, of, way, key));
+    return err || ends_here ? err : check_next(vouch, of, way);
 }
 
 int vouch_last(struct vouch *vouch, unsigned tree)
