@@ -3,13 +3,15 @@
  * In each case a process of its own opens a copy of an index, writes to it, damages some of its
  * pages as a disk might, and writes again, as the store's writer does: single records, ranges of
  * them, nearly all. It must live: the damage is found, or met by nobody. In every fourth case
- * nothing is damaged, and nothing may be found. */
+ * nothing is damaged, and nothing may be found; and every page that LMDB has copied or merged must
+ * have been checked before. */
 #include "base/check.h"
 #include "base/err.h"
 #include "base/guard.h"
 #include "base/lmdb_page.h"
 #include "base/mem.h"
 #include "cache/store/index.h"
+#include "cache/store/vouch_parts.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -25,17 +27,21 @@ enum {
     SEGMENTS = 20,
     USES = 40,
     PAGE = 4096,
+    FREE_LIST = 0, /* LMDB's handle of it */
     TRANSACTIONS = 4,
     FAILURES_MAX = 10,
     ENOUGH_CASES = 100,
 };
 
 /* How a case ends, as the exit status of its process. */
-enum { END_INTACT, END_FOUND, END_LEFT, END_FALSE_ALARM, END_ERROR, ENDS };
+enum { END_INTACT, END_FOUND, END_LEFT, END_FALSE_ALARM, END_UNCHECKED, END_ERROR, ENDS };
 
 static const char *const end_names[ENDS] = {
-    [END_INTACT] = "met by nobody",        [END_FOUND] = "found",
-    [END_LEFT] = "left by a jump",         [END_FALSE_ALARM] = "FOUND WHERE NOTHING IS",
+    [END_INTACT] = "met by nobody",
+    [END_FOUND] = "found",
+    [END_LEFT] = "left by a jump",
+    [END_FALSE_ALARM] = "FOUND WHERE NOTHING IS",
+    [END_UNCHECKED] = "CHANGED, NOT CHECKED",
     [END_ERROR] = "FAILED WITHOUT DAMAGE",
 };
 
@@ -174,19 +180,111 @@ static int do_something(struct index *index)
     }
 }
 
-static int write_batch(struct index *index)
+/* ---- which pages LMDB has changed ---- */
+
+/* The pages of the named trees, as of the commit before a transaction. */
+struct trees {
+    struct lmdb_image image;
+    bool *has; /* by number */
+};
+
+static void note_page(struct trees *trees, uint64_t number, unsigned depth)
+{
+    struct page page;
+    struct lmdb_item item;
+
+    CHECK(number < trees->image.pages && lmdb_page_read(&trees->image, number, depth == 1, &page));
+    trees->has[number] = true;
+    for (unsigned i = 0; depth > 1 && i < page_nodes(&page); i++) {
+        CHECK(lmdb_item_read(&trees->image, lmdb_page_at(&trees->image, number), &page, i, &item));
+        note_page(trees, node_child(&item.node), depth - 1);
+    }
+}
+
+static struct trees trees_of(const struct vouch *vouch)
+{
+    struct trees trees = {vouch->image, xcalloc(vouch->image.pages, sizeof(*trees.has))};
+
+    for (unsigned i = 0; i < VOUCH_TREES; i++) {
+        if (vouch->roots[i].root != NO_PAGE) {
+            note_page(&trees, vouch->roots[i].root, vouch->roots[i].depth);
+        }
+    }
+    return trees;
+}
+
+static bool is_checked(const struct vouch *vouch, uint64_t page)
+{
+    return vouch->pages && vouch_page(vouch, page)->turn == vouch->turn;
+}
+
+/* What a commit has replaced is in its list of free pages. */
+static bool all_were_checked(struct index *index, const struct trees *trees, uint64_t commit)
+{
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    MDB_val key = env_val(&commit, sizeof(commit)), list;
+    uint64_t count = 0, page;
+    bool all = true;
+
+    CHECK(mdb_txn_begin(index->env.lmdb, NULL, MDB_RDONLY, &txn) == 0);
+    CHECK(mdb_cursor_open(txn, FREE_LIST, &cursor) == 0);
+    if (mdb_cursor_get(cursor, &key, &list, MDB_SET) == 0) {
+        memcpy(&count, list.mv_data, sizeof(count));
+    }
+    mdb_cursor_close(cursor);
+    for (uint64_t i = 1; i <= count && all; i++) {
+        memcpy(&page, (const char *)list.mv_data + i * sizeof(page), sizeof(page));
+        all = page >= trees->image.pages || !trees->has[page] || is_checked(&index->vouch, page);
+    }
+    mdb_txn_abort(txn);
+    return all;
+}
+
+/* ---- a batch ---- */
+
+static int write_steps(struct index *index)
 {
     uint64_t steps = 1 + any(5);
-    int err = index_begin(index);
+    int err = 0;
 
     for (uint64_t i = 0; i < steps && !err; i++) {
         err = do_something(index);
     }
+    return err;
+}
+
+static int write_batch(struct index *index)
+{
+    int err = index_begin(index);
+
+    err = err ? err : write_steps(index);
     if (!err && !index->is_unsound) {
         err = index_commit(index);
     }
     index_abort(index);
     return err;
+}
+
+/* Of an index that is not damaged. False: the commit has changed a page that was not checked. */
+static bool watch_batch(struct index *index, int *err)
+{
+    bool all = true;
+
+    *err = index_begin(index);
+    if (*err) {
+        return true;
+    }
+    uint64_t commit = mdb_txn_id(index->txn);
+    struct trees trees = trees_of(&index->vouch);
+    *err = write_steps(index);
+    if (!*err && !index->is_unsound) {
+        *err = index_commit(index);
+        all = *err || all_were_checked(index, &trees, commit);
+    }
+    index_abort(index);
+    free(trees.has);
+    return all;
 }
 
 /* ---- damage ---- */
@@ -299,6 +397,7 @@ struct writing {
     struct index *index;
     const char *path;
     bool is_damaged;
+    bool is_unchecked;
     int err;
 };
 
@@ -311,7 +410,11 @@ static int call_write(void *arg)
         damage(writing->path);
     }
     for (int i = 0; i < TRANSACTIONS && !writing->err && !writing->index->is_unsound; i++) {
-        writing->err = write_batch(writing->index);
+        if (writing->is_damaged) {
+            writing->err = write_batch(writing->index);
+        } else {
+            writing->is_unchecked |= !watch_batch(writing->index, &writing->err);
+        }
     }
     return 0;
 }
@@ -329,6 +432,9 @@ static int run_case(const char *original, const char *dir, uint64_t seed)
     int left = guard_work(call_write, &writing);
     if (!writing.is_damaged && (index.is_unsound || left)) {
         return END_FALSE_ALARM;
+    }
+    if (writing.is_unchecked) {
+        return END_UNCHECKED;
     }
     if (!writing.is_damaged && writing.err) {
         return END_ERROR;
