@@ -278,6 +278,14 @@ int index_vouch(struct index *index, enum index_tree tree, MDB_val key, enum vou
     return err;
 }
 
+int index_error(struct index *index, int result)
+{
+    int err = env_error(result);
+
+    index->is_unsound |= err == ERR_CORRUPT;
+    return err;
+}
+
 int index_begin(struct index *index)
 {
     int err = mdb_txn_begin(index->env.lmdb, NULL, 0, &index->txn);
@@ -305,7 +313,7 @@ int index_commit(struct index *index)
     if (err) {
         atomic_store(&index->given_up, env_is_given_up(&index->env));
     }
-    return env_error(err);
+    return index_error(index, err);
 }
 
 void index_abort(struct index *index)

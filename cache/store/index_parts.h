@@ -15,6 +15,10 @@ enum index_tree { INDEX_META, INDEX_SEGMENTS, INDEX_OBJECTS, INDEX_USES, INDEX_T
  * from now on. */
 int index_vouch(struct index *index, enum index_tree tree, MDB_val key, enum vouch_use use);
 
+/* An error of LMDB in the writer's transaction as one of ours. If LMDB itself has found damage, the
+ * index is unsound from now on. */
+int index_error(struct index *index, int result);
+
 /* Calls `visit`, which must not write to the index, for the values of a tree from the key `from`
  * on, until it returns false: as of the last commit, in a read transaction of its own, under a
  * guard. A value that is none of ours is empty. Thread-safe. Returns 0, ERR_CORRUPT (the tree),

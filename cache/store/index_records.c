@@ -12,7 +12,7 @@ int index_peek(struct index *index, const uint8_t hash[STORE_HASH], struct locat
     int err = index_vouch(index, INDEX_OBJECTS, key, VOUCH_READ);
 
     if (!err) {
-        err = env_error(mdb_get(index->txn, index->objects, &key, &val));
+        err = index_error(index, mdb_get(index->txn, index->objects, &key, &val));
     }
     return err ? err : location_read(span_of(val.mv_data, val.mv_size), hash, out);
 }
@@ -32,7 +32,7 @@ int index_put(struct index *index, const uint8_t hash[STORE_HASH], const struct 
     MDB_val val = env_val(bytes, location_write(location, hash, bytes));
     int err = index_vouch(index, INDEX_OBJECTS, key, VOUCH_PUT);
 
-    return err ? err : env_error(mdb_put(index->txn, index->objects, &key, &val, 0));
+    return err ? err : index_error(index, mdb_put(index->txn, index->objects, &key, &val, 0));
 }
 
 int index_drop(struct index *index, const uint8_t hash[STORE_HASH])
@@ -41,7 +41,7 @@ int index_drop(struct index *index, const uint8_t hash[STORE_HASH])
     int err = index_vouch(index, INDEX_OBJECTS, key, VOUCH_DELETE);
 
     if (!err) {
-        err = env_error(mdb_del(index->txn, index->objects, &key, NULL));
+        err = index_error(index, mdb_del(index->txn, index->objects, &key, NULL));
     }
     return err == ERR_NOT_FOUND ? 0 : err;
 }

@@ -93,7 +93,7 @@ static int drop_uses(struct index *index, uint32_t id)
         MDB_val key = env_val(&at, sizeof(at));
         err = index_vouch(index, INDEX_USES, key, VOUCH_DELETE);
         if (!err) {
-            err = env_error(mdb_del(index->txn, index->uses, &key, NULL));
+            err = index_error(index, mdb_del(index->txn, index->uses, &key, NULL));
         }
         if (err && err != ERR_NOT_FOUND) {
             return err;
@@ -123,7 +123,7 @@ int index_put_uses(struct index *index, uint32_t id, uint32_t block, struct span
         return 0;
     }
     *written = true;
-    return env_error(mdb_put(index->txn, index->uses, &key, &val, 0));
+    return index_error(index, mdb_put(index->txn, index->uses, &key, &val, 0));
 }
 
 /* ---- segments ---- */
@@ -133,7 +133,7 @@ static int put(struct index *index, enum index_tree tree, MDB_val key, MDB_val v
     MDB_dbi db = tree == INDEX_META ? index->meta : index->segments;
     int err = index_vouch(index, tree, key, VOUCH_PUT);
 
-    return err ? err : env_error(mdb_put(index->txn, db, &key, &val, 0));
+    return err ? err : index_error(index, mdb_put(index->txn, db, &key, &val, 0));
 }
 
 int index_put_segment(struct index *index, const struct index_segment *segment)
@@ -155,7 +155,7 @@ int index_drop_segment(struct index *index, uint32_t id)
     int err = index_vouch(index, INDEX_SEGMENTS, key, VOUCH_DELETE);
 
     if (!err) {
-        err = env_error(mdb_del(index->txn, index->segments, &key, NULL));
+        err = index_error(index, mdb_del(index->txn, index->segments, &key, NULL));
     }
     return err && err != ERR_NOT_FOUND ? err : drop_uses(index, id);
 }

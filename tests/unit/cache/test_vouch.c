@@ -159,6 +159,29 @@ Test(vouch, no_value_of_the_index_has_pages_of_its_own)
     teardown(dir, &index);
 }
 
+/* A page is checked once in a transaction. What LMDB says of it later is believed, too. */
+Test(vouch, damage_that_lmdb_itself_finds_is_damage)
+{
+    struct index index;
+    struct location location = {.segment = 1, .object = 1, .low_segment = 1}, found;
+    uint8_t hash[STORE_HASH];
+    struct page page;
+    char dir[64];
+
+    setup(dir, &index);
+    uint64_t leaf = child_of(&index, child_of(&index, root_of_objects(&index), 0), 1);
+    memcpy(hash, item_of(&index, leaf, true, 0).key, sizeof(hash));
+    cr_assert_eq(index_begin(&index), 0);
+    cr_expect_eq(index_peek(&index, hash, &found), 0);
+    memcpy(&page, index.env.map + leaf * PAGE, sizeof(page));
+    page.flags = 0;
+    write_at(&index, dir, index.env.map + leaf * PAGE, &page, sizeof(page));
+    cr_expect_eq(index_put(&index, hash, &location), ERR_CORRUPT);
+    cr_expect(index.is_unsound);
+    index_abort(&index);
+    teardown(dir, &index);
+}
+
 /* They were all of the index before it was known which pages may be merged at most. */
 Test(vouch, the_deletion_of_many_keys_checks_few_pages_beside_them)
 {
