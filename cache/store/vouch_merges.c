@@ -128,12 +128,32 @@ static int check_lowest(struct vouch *vouch, const struct vouch_tree *tree,
     return err;
 }
 
+/* At the leaf of the last deletion: goes where that one has arrived, past pages that are not solid.
+ */
+static bool jump(const struct vouch *vouch, const struct vouch_tree *tree, struct vouch_way *way,
+                 unsigned level, bool forwards)
+{
+    const struct vouch_beside *last = &vouch->beside;
+    const struct vouch_way *to = forwards ? &last->high : &last->low;
+    uint64_t page = way->steps[level].page;
+
+    if (level + 1 != way->depth || page != last->leaf || tree != &vouch->trees[last->tree] ||
+        page == to->steps[level].page) {
+        return false;
+    }
+    *way = *to;
+    return true;
+}
+
 /* Moves outwards to the nearest page that is solid, or to the last one: LMDB reads that one or one
  * before it. `from` is the page to begin beside. */
 static int reach(struct vouch *vouch, const struct vouch_tree *tree, struct vouch_way *way,
                  unsigned level, bool forwards, uint64_t from)
 {
     while (way->steps[level].page == from || !lend(vouch, tree, way, level)) {
+        if (jump(vouch, tree, way, level, forwards)) {
+            continue;
+        }
         int err = vouch_aside(vouch, tree, way, level, forwards);
         if (!err) {
             err = check_lowest(vouch, tree, way, level);
@@ -174,25 +194,25 @@ static int look_for_weak(struct vouch *vouch, const struct vouch_tree *tree,
     return page->has_lent || !is_solid(vouch, tree, page) ? ERR_AGAIN : 0;
 }
 
-/* Begins at the leaf, or where the last deletion in it or beside it has arrived. */
-static void resume(const struct vouch *vouch, unsigned tree, const struct vouch_way *way,
-                   struct vouch_way *low, struct vouch_way *high)
+/* Where to go on forwards, when the last deletion was in the leaf before, and has arrived behind
+ * this one: keys are often deleted in their order. */
+static int resume(struct vouch *vouch, unsigned tree, const struct vouch_way *way,
+                  struct vouch_way *high)
 {
     const struct vouch_beside *last = &vouch->beside;
     unsigned level = way->depth - 1;
-    uint64_t leaf = way->steps[level].page;
+    struct vouch_way before = *way;
 
-    *low = *high = *way;
-    if (last->leaf == 0 || last->tree != tree) {
-        return;
+    if (last->leaf == 0 || last->tree != tree ||
+        last->high.steps[level].page == way->steps[level].page) {
+        return 0;
     }
-    bool passed = vouch_page(vouch, last->leaf)->is_weak;
-    if (last->leaf == leaf || (passed && last->high.steps[level].page == leaf)) {
-        *low = last->low;
-    }
-    if (last->leaf == leaf || (passed && last->low.steps[level].page == leaf)) {
+    int err = vouch_aside(vouch, &vouch->trees[tree], &before, level, false);
+    if (!err && before.steps[level].page == last->leaf &&
+        last->high.steps[level].page != last->leaf && vouched_at(vouch, way, level)->is_weak) {
         *high = last->high;
     }
+    return err == ERR_NOT_FOUND ? 0 : err;
 }
 
 static int reach_leaves(struct vouch *vouch, unsigned tree, const struct vouch_way *way,
@@ -202,8 +222,11 @@ static int reach_leaves(struct vouch *vouch, unsigned tree, const struct vouch_w
     unsigned level = way->depth - 1;
     uint64_t leaf = way->steps[level].page;
 
-    resume(vouch, tree, way, low, high);
-    int err = reach(vouch, of, low, level, false, leaf);
+    *low = *high = *way;
+    int err = resume(vouch, tree, way, high);
+    if (!err) {
+        err = reach(vouch, of, low, level, false, leaf);
+    }
     if (!err) {
         err = reach(vouch, of, high, level, true, leaf);
     }
