@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "cache/store/index.h"
 #include "cache/store/vouch_parts.h"
+#include "option.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,7 +20,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -461,17 +461,6 @@ static int end_of(const char *original, const char *dir, uint64_t seed)
 }
 
 /* ---- main ---- */
-
-static uint64_t option(int argc, char **argv, const char *name, uint64_t otherwise)
-{
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], name) == 0) {
-            bool fresh = strcmp(argv[i + 1], "fresh") == 0;
-            return fresh ? (uint64_t)time(NULL) : strtoull(argv[i + 1], NULL, 10);
-        }
-    }
-    return otherwise;
-}
 
 int main(int argc, char **argv)
 {

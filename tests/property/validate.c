@@ -10,13 +10,13 @@
 #include "base/check.h"
 #include "generate.h"
 #include "model.h"
+#include "option.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 enum { FAILURES_MAX = 5, ENOUGH_CASES = 50000, NOW = 1800000000 };
 
@@ -315,17 +315,6 @@ static bool reached_all(const struct counters *n)
         good &= reached("not believed", rules[i], n->refused[i]);
     }
     return good;
-}
-
-static uint64_t option(int argc, char **argv, const char *name, uint64_t otherwise)
-{
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], name) == 0) {
-            bool fresh = strcmp(argv[i + 1], "fresh") == 0;
-            return fresh ? (uint64_t)time(NULL) : strtoull(argv[i + 1], NULL, 10);
-        }
-    }
-    return otherwise;
 }
 
 int main(int argc, char **argv)
