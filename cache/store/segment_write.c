@@ -62,8 +62,11 @@ static int vouch_for_ends(struct segment *segment)
                           .key_len = sizeof(uint32_t),
                           .numbers = true,
                           .large = true},
-        [TREE_CHUNKS] = {{"b", 1}, sizeof(uint32_t), true, true},
-        [TREE_OWNERS] = {{"c", 1}, sizeof(uint32_t), true, false},
+        [TREE_CHUNKS] = {.name = {"b", 1},
+                         .key_len = sizeof(uint32_t),
+                         .numbers = true,
+                         .large = true},
+        [TREE_OWNERS] = {.name = {"c", 1}, .key_len = sizeof(uint32_t), .numbers = true},
     };
     int err =
         vouch_begin(&segment->vouch, &segment->env, mdb_txn_id(segment->txn) - 1, trees, TREES);
