@@ -15,17 +15,11 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import certs as certificates  # noqa: E402
+import raw  # noqa: E402
 
 ENOUGH = 6  # requests
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
-failures = 0
-
-
-def check(condition, text):
-    global failures
-    if not condition:
-        print(f"FAIL {text}")
-        failures += 1
+check = raw.Checks()
 
 
 class Server:
@@ -110,4 +104,4 @@ with tempfile.TemporaryDirectory() as folder:
     made.sign("one", "IP:127.0.0.1")
     for part in (resumes, does_not, sees, fails):
         part(made)
-sys.exit(failures > 0)
+check.end()

@@ -6,6 +6,7 @@ answer sees one slow answer; here all that were due meanwhile must have waited. 
 stands still, it must not look like the server.
 """
 import json
+import pathlib
 import signal
 import socket
 import subprocess
@@ -13,16 +14,12 @@ import sys
 import threading
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import raw  # noqa: E402
+
 PAUSE = 0.5
 RATE = 200
-failures = 0
-
-
-def check(condition, text):
-    global failures
-    if not condition:
-        print(f"FAIL {text}")
-        failures += 1
+check = raw.Checks()
 
 
 def receive(conn):
@@ -195,4 +192,4 @@ def draws():
 
 for part in (pauses, ends, falls_behind, closes, tunnels, leaves, meets, draws):
     part()
-sys.exit(failures > 0)
+check.end()
