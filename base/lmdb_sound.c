@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -385,13 +386,10 @@ int lmdb_sound_each(const char *path, const char *tree,
     return check(path, &walk);
 }
 
-bool lmdb_sound_commit(const struct lmdb_image *image, const struct meta *meta)
+bool lmdb_sound_commit(const struct lmdb_image *image, const struct meta *meta, uint8_t *visited)
 {
-    struct walk walk = {.image = *image, .only = ""};
+    struct walk walk = {.image = *image, .only = "", .visited = visited};
 
-    walk.visited = xcalloc(image->pages, 1);
-    bool sound =
-        check_tree(&walk, &meta->main, TREE_MAIN) && check_tree(&walk, &meta->free, TREE_FREE);
-    free(walk.visited);
-    return sound;
+    memset(visited, 0, image->pages);
+    return check_tree(&walk, &meta->main, TREE_MAIN) && check_tree(&walk, &meta->free, TREE_FREE);
 }

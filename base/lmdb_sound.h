@@ -29,7 +29,8 @@ int lmdb_sound_each(const char *path, const char *tree,
                     void (*each)(void *arg, struct span key, struct span value), void *arg);
 
 /* Of a file that is open, as of the commit in *meta: is what every write transaction reads sound,
- * the tree of names and the free list? Under a guard, if the disk may fail. */
-bool lmdb_sound_commit(const struct lmdb_image *image, const struct meta *meta);
+ * the tree of names and the free list? `visited` is image->pages bytes to work in: a guard may be
+ * left in here, so it holds no memory of its own. */
+bool lmdb_sound_commit(const struct lmdb_image *image, const struct meta *meta, uint8_t *visited);
 
 #endif

@@ -384,6 +384,19 @@ static int read_root(struct vouch *vouch, const struct meta *meta, const struct 
     return ERR_CORRUPT;
 }
 
+/* The names and the free list, which each write transaction reads. */
+static bool is_sound(struct vouch *vouch, const struct meta *meta)
+{
+    if (vouch->visited_len < vouch->image.pages) {
+        free(vouch->visited);
+        memory_give(MEMORY_STORE, vouch->visited_len);
+        vouch->visited_len = vouch->image.pages + vouch->image.pages / 4;
+        vouch->visited = xmalloc(vouch->visited_len);
+        memory_take(MEMORY_STORE, vouch->visited_len);
+    }
+    return lmdb_sound_commit(&vouch->image, meta, vouch->visited);
+}
+
 int vouch_begin(struct vouch *vouch, const struct env *env, uint64_t commit,
                 const struct vouch_tree *trees, size_t count)
 {
@@ -398,7 +411,7 @@ int vouch_begin(struct vouch *vouch, const struct env *env, uint64_t commit,
     vouch->image = (struct lmdb_image){
         .at = env->map, .page_size = env->page_size, .in_file = env->map_size / env->page_size};
     int err = read_meta(vouch, commit, &meta);
-    if (!err && !lmdb_sound_commit(&vouch->image, &meta)) {
+    if (!err && !is_sound(vouch, &meta)) {
         err = ERR_CORRUPT;
     }
     for (size_t i = 0; i < count && !err; i++) {
@@ -413,5 +426,7 @@ void vouch_fini(struct vouch *vouch)
         memory_give(MEMORY_STORE, (vouch->mask + 1) * sizeof(*vouch->pages));
         free(vouch->pages);
     }
+    memory_give(MEMORY_STORE, vouch->visited_len);
+    free(vouch->visited);
     *vouch = (struct vouch){0};
 }

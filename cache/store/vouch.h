@@ -56,6 +56,8 @@ struct vouch {
     struct tree roots[VOUCH_TREES]; /* of `trees` */
     struct vouched *pages;          /* those checked so far: a hash table; NULL: none */
     size_t mask, count;
+    uint8_t *visited; /* of visited_len bytes, for lmdb_sound_commit(); NULL: none yet */
+    size_t visited_len;
     uint32_t turn;  /* of the transaction; entries of others are free */
     unsigned stray; /* how many keys may have been put to pages beside those on the way to them */
     struct vouch_last last;
