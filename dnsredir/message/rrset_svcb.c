@@ -13,6 +13,12 @@ enum {
     KEY_MANDATORY = 0,
     KEY_ALPN = 1,
     KEY_NO_DEFAULT_ALPN = 2,
+    KEY_PORT = 3,
+    KEY_IPV4HINT = 4,
+    KEY_ECH = 5,
+    KEY_IPV6HINT = 6,
+    KEY_DOHPATH = 7, /* RFC 9461 */
+    KEY_OHTTP = 8,   /* RFC 9540 */
     KEY_INVALID = 65535,
 };
 
@@ -131,12 +137,12 @@ static const struct {
     [KEY_MANDATORY] = {"mandatory", put_mandatory},
     [KEY_ALPN] = {"alpn", put_alpn},
     [KEY_NO_DEFAULT_ALPN] = {"no-default-alpn", NULL},
-    [3] = {"port", put_port},
-    [4] = {"ipv4hint", put_ipv4hint},
-    [5] = {"ech", put_ech},
-    [6] = {"ipv6hint", put_ipv6hint},
-    [7] = {"dohpath", put_plain}, /* RFC 9461 */
-    [8] = {"ohttp", NULL},        /* RFC 9540 */
+    [KEY_PORT] = {"port", put_port},
+    [KEY_IPV4HINT] = {"ipv4hint", put_ipv4hint},
+    [KEY_ECH] = {"ech", put_ech},
+    [KEY_IPV6HINT] = {"ipv6hint", put_ipv6hint},
+    [KEY_DOHPATH] = {"dohpath", put_plain},
+    [KEY_OHTTP] = {"ohttp", NULL},
 };
 
 /* *known: it is written as a word, not as "key" and a number. */
@@ -190,6 +196,56 @@ static const char *put_mandatory(struct span text, struct wire_out *out)
     return NULL;
 }
 
+/* ---- values that were given as bytes, for key3 and the like ---- */
+
+static bool is_alpn(struct span value)
+{
+    while (value.len > 1) {
+        size_t len = (uint8_t)value.at[0];
+        if (len == 0 || len >= value.len) {
+            return false;
+        }
+        value = span_skip(value, 1 + len);
+        if (value.len == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Are they as the key, if it is known, defines them? What "mandatory" lists is checked later. */
+static bool is_value(uint16_t key, struct span value)
+{
+    switch (key) {
+    case KEY_ALPN:
+        return is_alpn(value);
+    case KEY_NO_DEFAULT_ALPN:
+    case KEY_OHTTP:
+        return value.len == 0;
+    case KEY_PORT:
+        return value.len == 2;
+    case KEY_IPV4HINT:
+        return value.len > 0 && value.len % 4 == 0;
+    case KEY_IPV6HINT:
+        return value.len > 0 && value.len % 16 == 0;
+    case KEY_ECH:
+    case KEY_DOHPATH:
+        return value.len > 0;
+    default:
+        return true;
+    }
+}
+
+static const char *put_bytes(uint16_t key, struct span value, struct wire_out *out)
+{
+    if (!is_value(key, value)) {
+        return "a known parameter has a number, and other bytes than it can have; expected its "
+               "name, "
+               "as in port=8443";
+    }
+    return put_plain(value, out);
+}
+
 /* ---- parameters ---- */
 
 static const struct param *find_param(const struct params *params, uint16_t key)
@@ -210,7 +266,7 @@ static const char *put_value(struct span text, uint16_t key, bool known, struct 
     if (known && text.len == 0) {
         return "a parameter has no value";
     }
-    return known ? keys[key].put(text, out) : put_plain(text, out);
+    return known ? keys[key].put(text, out) : put_bytes(key, text, out);
 }
 
 /* Adds one parameter, such as alpn=h2,h3. Returns what is wrong with it, or NULL. */

@@ -54,6 +54,12 @@ Test(rrset, rfc9460_services)
                                                                       "00020000"
                                                                       "00050003000102"
                                                                       "fffe0000"},
+        {"SVCB 1 foo key1=\\002h2\\002h3 key2", "0001" FOO "00010006026832026833"
+                                                "00020000"},
+        {"SVCB 1 foo key3=\\000\\053 key4=abcd key6=abcdefghijklmnop",
+         "0001" FOO "000300020035"
+         "0004000461626364"
+         "000600106162636465666768696a6b6c6d6e6f70"},
         {"SVCB 1 foo key0=\\000\\003 port=53", "0001" FOO "000000020003000300020035"},
         {"TYPE65 \\# 3 000100", "000100"},
     };
@@ -91,6 +97,20 @@ Test(rrset, rfc9460_faults)
         {"SVCB 1 foo key0=\\000\\001\\000\\001 alpn=h2", "no list"},
         {"SVCB 1 foo key0=\\000\\003\\000\\001 alpn=h2 port=53", "no list"},
         {"SVCB 1 foo key0=\\000\\001", "not there"},
+        {"SVCB 1 foo key1", "other bytes"},
+        {"SVCB 1 foo key1=h2", "other bytes"},
+        {"SVCB 1 foo key1=\\000", "other bytes"},
+        {"SVCB 1 foo key1=\\002h2\\002", "other bytes"},
+        {"SVCB 1 foo key1=\\002h2\\002h", "other bytes"},
+        {"SVCB 1 foo alpn=h2 key2=a", "other bytes"},
+        {"SVCB 1 foo key3=1", "other bytes"},
+        {"SVCB 1 foo key3=8443", "other bytes"},
+        {"SVCB 1 foo key4=192.0.2.1", "other bytes"},
+        {"SVCB 1 foo key4", "other bytes"},
+        {"SVCB 1 foo key5", "other bytes"},
+        {"SVCB 1 foo key6=abcd", "other bytes"},
+        {"SVCB 1 foo key7", "other bytes"},
+        {"SVCB 1 foo key8=a", "other bytes"},
         {"SVCB 1 foo alpn=h2,", "empty protocol"},
         {"SVCB 1 foo alpn=,h2", "empty protocol"},
         {"SVCB 1 foo port=65536", "not a port"},
