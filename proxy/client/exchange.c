@@ -274,8 +274,11 @@ static void on_head(void *owner, const struct http_head *head)
 static enum stream_flow on_data(void *owner, struct span bytes)
 {
     struct exchange *x = owner;
-    bool may_go = exchange_count_received(x, bytes.len);
 
+    if (x->request_cut && x->sent) {
+        return STREAM_MORE; /* nobody gets it, and it does not count */
+    }
+    bool may_go = exchange_count_received(x, bytes.len);
     if (!may_go && (x->tunnel || !x->sent)) {
         if (x->tunnel) {
             connect_write_end(x->tunnel);

@@ -15,11 +15,28 @@ static bool is_own(const struct exchange *x)
     }
 }
 
+static bool is_used_up(struct exchange *x)
+{
+    return meter_refuses(&x->meter, &x->quota.used, &x->quota.until);
+}
+
+/* The request's body has used the quota up. Its origin gets no more of it, and no end. */
+static void refuse_body(struct exchange *x)
+{
+    is_used_up(x);
+    exchange_close_body(x);
+    exchange_drop_fetch(x);
+    x->state = exchange_refuse(x, 403, REASON_QUOTA, NULL);
+    stream_resume(x->stream); /* some more is read, or the answer would be lost by a reset */
+}
+
 static void on_cut(void *arg)
 {
     struct exchange *x = arg;
 
-    if (x->tunnel || !x->sent) { /* otherwise the response is being sent, and its source ends it */
+    if (x->tunnel == NULL && !x->sent && (x->state == EX_READ || x->state == EX_AWAIT)) {
+        refuse_body(x);
+    } else if (x->tunnel || !x->sent) { /* otherwise the source of what is being sent ends it */
         exchange_give_up(x);
     }
 }
@@ -30,11 +47,6 @@ static void count_early(struct exchange *x)
     if (x->request_body) {
         meter_add(&x->meter, spool_length(x->request_body));
     }
-}
-
-static bool is_used_up(struct exchange *x)
-{
-    return meter_refuses(&x->meter, &x->quota.used, &x->quota.until);
 }
 
 enum reason exchange_open_account(struct exchange *x, const struct access_rule *rule)

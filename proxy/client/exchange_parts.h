@@ -139,7 +139,7 @@ enum exchange_state exchange_who(struct exchange *x);
 enum reason exchange_open_account(struct exchange *x, const struct access_rule *rule);
 /* The body to send: metered if there is an account, else the same. */
 struct source *exchange_metered(struct exchange *x, struct source *body);
-/* Counts bytes from the client. False: the quota is used up, and it may send no more. */
+/* Counts bytes from the client. False: the quota is used up, and they go no further. */
 bool exchange_count_received(struct exchange *x, size_t bytes);
 /* Delivers an object, which is taken over. `evaluate`: conditions and Range are evaluated here. */
 enum exchange_state exchange_deliver(struct exchange *x, struct object *object, bool evaluate);

@@ -170,10 +170,11 @@ bool meter_add(struct meter *meter, uint64_t bytes)
         return false;
     }
     use_up(meter, bytes);
-    if (is_stopped(meter)) {
-        timeout_set(meter->loop, &meter->timer, 0); /* to end the other direction, or the tunnel */
+    if (!is_stopped(meter)) {
+        return true;
     }
-    return true;
+    timeout_set(meter->loop, &meter->timer, 0); /* to end the other direction, or the tunnel */
+    return false;
 }
 
 void meter_fini(struct meter *meter)

@@ -18,8 +18,8 @@ struct meter {
     struct account *account;            /* counted reference; NULL: nothing is counted */
     const struct access_limits *limits; /* limits of the rule; NULL: only the shared rate applies */
     struct timeout timer;
-    void (*on_cut)(
-        void *arg); /* called when a tunnel ended by its quota while the client still sends */
+    /* Called when the client has used the quota up by what it sends, while nothing is pulled. */
+    void (*on_cut)(void *arg);
     void *arg;
     uint64_t left;     /* of the quota, as far as is known; UINT64_MAX: unlimited */
     uint64_t unbilled; /* bytes not reported to the account so far */
@@ -33,7 +33,7 @@ void meter_init(struct meter *meter, struct loop *loop, struct account *account,
                 const struct access_limits *limits);
 /* Returns the source to pull from instead of `inner`. To be called once. */
 struct source *meter_wrap(struct meter *meter, struct source *inner, bool is_tunnel);
-/* Counts bytes of the other direction. False: the quota is used up. */
+/* Counts bytes of the other direction. False: the quota is used up, and they go no further. */
 bool meter_add(struct meter *meter, uint64_t bytes);
 /* Reports the remaining bytes to the account. Nothing may be pulled any more. Accepts a zeroed
  * meter. */
