@@ -1,6 +1,6 @@
 /*
  * page - how LMDB 0.9 lays out a data file (format version 1, 64-bit machines): two meta pages,
- * then trees of pages. For code that reads files without LMDB: sound.c, walk.c. Pure.
+ * then trees of pages. Read by lmdb_tree.h. Pure.
  */
 #ifndef LARDER_BASE_LMDB_PAGE_H
 #define LARDER_BASE_LMDB_PAGE_H

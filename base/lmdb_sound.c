@@ -160,7 +160,8 @@ static bool check_leaf(struct walk *walk, uint64_t number, enum tree_kind kind)
     }
     for (unsigned i = 0; i < page_nodes(&page); i++) {
         struct lmdb_item item;
-        if (!lmdb_item_read(&walk->image, lmdb_page_at(&walk->image, number), &page, i, &item) ||
+        if (!lmdb_item_read(walk->image.page_size, lmdb_page_at(&walk->image, number), &page, i,
+                            &item) ||
             !check_value(walk, &item, kind)) {
             return false;
         }
@@ -174,7 +175,7 @@ static uint64_t child_of(const struct walk *walk, const struct level *level,
     const char *at = lmdb_page_at(&walk->image, level->page);
     struct lmdb_item item;
 
-    if (!lmdb_item_read(&walk->image, at, page, level->next, &item)) {
+    if (!lmdb_item_read(walk->image.page_size, at, page, level->next, &item)) {
         return UINT64_MAX; /* the file was changed after the page was checked */
     }
     return node_child(&item.node);

@@ -44,43 +44,10 @@ static void grow(struct vouch *vouch)
 
 /* ---- keys ---- */
 
-static uint64_t number_at(const char *at, size_t len)
-{
-    uint32_t small;
-    uint64_t large;
-
-    if (len == sizeof(small)) {
-        memcpy(&small, at, sizeof(small));
-        return small;
-    }
-    memcpy(&large, at, sizeof(large));
-    return large;
-}
-
-static int compare_numbers(uint64_t a, uint64_t b)
-{
-    return a < b ? -1 : a > b;
-}
-
-/* As LMDB compares them. The lengths of numbers were checked. */
+/* The lengths of numbers were checked. */
 static int compare(const struct vouch_tree *tree, struct span a, struct span b)
 {
-    if (tree->numbers) {
-        return compare_numbers(number_at(a.at, tree->key_len), number_at(b.at, tree->key_len));
-    }
-    if (tree->key_len >= sizeof(uint64_t)) { /* hashes: most differ in their first bytes */
-        uint64_t x = be64toh(number_at(a.at, sizeof(x))), y = be64toh(number_at(b.at, sizeof(y)));
-        if (x != y) {
-            return compare_numbers(x, y);
-        }
-    }
-    int order = memcmp(a.at, b.at, a.len < b.len ? a.len : b.len);
-    return order != 0 ? order : a.len < b.len ? -1 : a.len > b.len;
-}
-
-static struct span key_of(const struct lmdb_item *item)
-{
-    return span_of(item->key, item->node.key_len);
+    return tree->numbers ? lmdb_compare_numbers(a, b) : lmdb_compare_bytes(a, b);
 }
 
 /* ---- one page ---- */
@@ -115,10 +82,10 @@ static bool nodes_are_sound(const struct vouch *vouch, const struct vouch_tree *
 
     for (unsigned i = 0; i < page_nodes(page); i++) {
         struct lmdb_item item;
-        if (!lmdb_item_read(&vouch->image, at, page, i, &item)) {
+        if (!lmdb_item_read(vouch->image.page_size, at, page, i, &item)) {
             return false;
         }
-        struct span key = key_of(&item);
+        struct span key = lmdb_key(&item);
         bool fits = i < first || ((tree->key_len == 0 || key.len == tree->key_len) &&
                                   (i == first || compare(tree, before, key) < 0));
         bool is_value = leaf && tree->name.len > 0;
@@ -126,7 +93,8 @@ static bool nodes_are_sound(const struct vouch *vouch, const struct vouch_tree *
             return false;
         }
         before = key;
-        out->largest = item.size > out->largest ? (uint16_t)item.size : out->largest;
+        size_t space = lmdb_item_space(&item, leaf);
+        out->largest = space > out->largest ? (uint16_t)space : out->largest;
     }
     return true;
 }
@@ -167,8 +135,8 @@ static int read_child(const struct vouch *vouch, const struct vouch_step *step, 
 
     if (!lmdb_page_read(&vouch->image, step->page, false, &page) ||
         step->child >= page_nodes(&page) ||
-        !lmdb_item_read(&vouch->image, lmdb_page_at(&vouch->image, step->page), &page, step->child,
-                        &item)) {
+        !lmdb_item_read(vouch->image.page_size, lmdb_page_at(&vouch->image, step->page), &page,
+                        step->child, &item)) {
         return ERR_CORRUPT; /* it has changed since it was checked */
     }
     *child = node_child(&item.node);
@@ -185,8 +153,8 @@ static unsigned child_for(const struct vouch *vouch, const struct vouch_tree *tr
     while (low < high) {
         unsigned middle = low + (high - low) / 2;
         struct lmdb_item item;
-        if (!lmdb_item_read(&vouch->image, at, page, middle, &item) ||
-            compare(tree, key, key_of(&item)) < 0) {
+        if (!lmdb_item_read(vouch->image.page_size, at, page, middle, &item) ||
+            compare(tree, key, lmdb_key(&item)) < 0) {
             high = middle;
         } else {
             low = middle + 1;
@@ -276,9 +244,9 @@ static bool is_last(const struct vouch *vouch, const struct vouch_tree *tree,
     struct lmdb_item last;
 
     return !lmdb_page_read(&vouch->image, leaf, true, &page) ||
-           !lmdb_item_read(&vouch->image, lmdb_page_at(&vouch->image, leaf), &page,
+           !lmdb_item_read(vouch->image.page_size, lmdb_page_at(&vouch->image, leaf), &page,
                            page_nodes(&page) - 1, &last) ||
-           compare(tree, key, key_of(&last)) >= 0;
+           compare(tree, key, lmdb_key(&last)) >= 0;
 }
 
 /* After the deletion of the last key in a leaf LMDB goes to the next leaf. */
@@ -372,10 +340,11 @@ static int read_root(struct vouch *vouch, const struct meta *meta, const struct 
         return ERR_CORRUPT;
     }
     for (unsigned i = 0; i < page_nodes(&page); i++) {
-        if (!lmdb_item_read(&vouch->image, lmdb_page_at(&vouch->image, number), &page, i, &item)) {
+        if (!lmdb_item_read(vouch->image.page_size, lmdb_page_at(&vouch->image, number), &page, i,
+                            &item)) {
             return ERR_CORRUPT;
         }
-        if (span_eq(key_of(&item), tree->name) && item.node.flags == NODE_TREE &&
+        if (span_eq(lmdb_key(&item), tree->name) && item.node.flags == NODE_TREE &&
             node_value_len(&item.node) == sizeof(*out)) {
             memcpy(out, item.key + item.node.key_len, sizeof(*out));
             return out->flags == (tree->numbers ? TREE_INTEGER_KEYS : 0) ? 0 : ERR_CORRUPT;

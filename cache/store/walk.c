@@ -2,11 +2,10 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/lmdb_page.h"
+#include "base/lmdb_tree.h"
 #include "base/mem.h"
 #include "cache/store/resident.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -100,7 +99,7 @@ static int page_at(struct walk *walk, uint64_t number, const char **out)
 }
 
 /* The same for a page of a tree, with its header checked. */
-static int tree_page(struct walk *walk, uint64_t number, enum page_flags flags, const char **at,
+static int tree_page(struct walk *walk, uint64_t number, bool leaf, const char **at,
                      struct page *page)
 {
     int err = page_at(walk, number, at);
@@ -109,84 +108,15 @@ static int tree_page(struct walk *walk, uint64_t number, enum page_flags flags, 
         return err;
     }
     memcpy(page, *at, sizeof(*page));
-    bool sound = page->number == number && page->flags == flags && page->lower >= sizeof(*page) &&
-                 page->lower <= page->upper && page->upper <= walk->env->page_size &&
-                 page_nodes(page) >= (flags == PAGE_LEAF ? 1u : 2u);
-    return sound ? 0 : ERR_CORRUPT;
+    return lmdb_page_is(page, number, leaf, walk->env->page_size) ? 0 : ERR_CORRUPT;
 }
 
 /* ---- nodes ---- */
 
-struct item {
-    struct node node;
-    const char *key; /* followed by the value */
-};
-
 static bool read_item(const struct walk *walk, const char *at, const struct page *page, unsigned i,
-                      struct item *item)
+                      struct lmdb_item *item)
 {
-    uint16_t offset;
-    size_t size = walk->env->page_size;
-
-    memcpy(&offset, at + sizeof(*page) + (size_t)i * 2, sizeof(offset));
-    if (offset < page->upper || offset + sizeof(item->node) > size) {
-        return false;
-    }
-    memcpy(&item->node, at + offset, sizeof(item->node));
-    item->key = at + offset + sizeof(item->node);
-    uint64_t len = item->node.key_len;
-    if (page->flags == PAGE_LEAF) {
-        len += item->node.flags & NODE_BIG ? sizeof(uint64_t) : node_value_len(&item->node);
-    }
-    return len <= size - offset - sizeof(item->node);
-}
-
-static uint64_t number_of(struct span key)
-{
-    uint32_t small;
-    uint64_t large = 0;
-
-    if (key.len == sizeof(small)) {
-        memcpy(&small, key.at, sizeof(small));
-        return small;
-    }
-    memcpy(&large, key.at, key.len == sizeof(large) ? sizeof(large) : 0);
-    return large;
-}
-
-/* No key, and one of another length, is lower than all. */
-static int compare_numbers(struct span key, const struct item *item)
-{
-    if (key.len != item->node.key_len) {
-        return -1;
-    }
-    uint64_t a = number_of(key), b = number_of(span_of(item->key, item->node.key_len));
-    return a < b ? -1 : a > b;
-}
-
-/* The first eight bytes as a number with the same order. */
-static uint64_t leading(const char *at)
-{
-    uint64_t word;
-
-    memcpy(&word, at, sizeof(word));
-    return be64toh(word);
-}
-
-/* Most keys are hashes, which differ in their first bytes. */
-static int compare_bytes(struct span key, const struct item *item)
-{
-    size_t len = item->node.key_len;
-
-    if (key.len >= sizeof(uint64_t) && len >= sizeof(uint64_t)) {
-        uint64_t a = leading(key.at), b = leading(item->key);
-        if (a != b) {
-            return a < b ? -1 : 1;
-        }
-    }
-    int order = memcmp(key.at, item->key, key.len < len ? key.len : len);
-
-    return order != 0 ? order : key.len < len ? -1 : key.len > len;
+    return lmdb_item_read(walk->env->page_size, at, page, i, item);
 }
 
 /* The index of the first node from `from` on whose key is not below `key`, and the node in *item;
@@ -196,7 +126,7 @@ static bool search(const struct walk *walk, const char *at, const struct page *p
                    struct span key, bool numbers, unsigned *found, bool *equal)
 {
     unsigned low = from, high = page_nodes(page);
-    struct item item;
+    struct lmdb_item item;
 
     *equal = false;
     while (low < high) {
@@ -204,7 +134,8 @@ static bool search(const struct walk *walk, const char *at, const struct page *p
         if (!read_item(walk, at, page, middle, &item)) {
             return false;
         }
-        int order = numbers ? compare_numbers(key, &item) : compare_bytes(key, &item);
+        int order = numbers ? lmdb_compare_numbers(key, lmdb_key(&item))
+                            : lmdb_compare_bytes(key, lmdb_key(&item));
         *equal = *equal || order == 0;
         if (order > 0) {
             low = middle + 1;
@@ -216,7 +147,7 @@ static bool search(const struct walk *walk, const char *at, const struct page *p
     return true;
 }
 
-static bool keep_key(const struct item *item, struct walk_key *out)
+static bool keep_key(const struct lmdb_item *item, struct walk_key *out)
 {
     if (item->node.key_len == 0 || item->node.key_len > KEY_MAX) {
         return false;
@@ -233,10 +164,10 @@ static int descend(struct walk *walk, uint64_t number, struct span key, bool num
 {
     const char *at;
     struct page page;
-    struct item item;
+    struct lmdb_item item;
     unsigned i;
     bool equal;
-    int err = tree_page(walk, number, PAGE_BRANCH, &at, &page);
+    int err = tree_page(walk, number, false, &at, &page);
 
     if (err) {
         return err;
@@ -255,7 +186,7 @@ static int descend(struct walk *walk, uint64_t number, struct span key, bool num
 
 /* ---- values ---- */
 
-static int place_of(const struct walk *walk, const struct item *item, struct walk_value *out)
+static int place_of(const struct walk *walk, const struct lmdb_item *item, struct walk_value *out)
 {
     uint64_t number;
 
@@ -268,7 +199,7 @@ static int place_of(const struct walk *walk, const struct item *item, struct wal
 }
 
 /* `flags`: those that the node may have besides NODE_BIG. */
-static int value_of(const struct walk *walk, const struct item *item, unsigned flags,
+static int value_of(const struct walk *walk, const struct lmdb_item *item, unsigned flags,
                     struct walk_value *out)
 {
     if ((item->node.flags & ~NODE_BIG) != flags) {
@@ -287,10 +218,10 @@ static int find_in_leaf(struct walk *walk, uint64_t number, struct span key, boo
 {
     const char *at;
     struct page page;
-    struct item item;
+    struct lmdb_item item;
     unsigned i;
     bool equal;
-    int err = tree_page(walk, number, PAGE_LEAF, &at, &page);
+    int err = tree_page(walk, number, true, &at, &page);
 
     if (err) {
         return err;
@@ -451,14 +382,14 @@ static int visit_leaf(struct walk *walk, uint64_t number, const struct walk_tree
     struct page page;
     unsigned i;
     bool equal, more = true;
-    int err = tree_page(walk, number, PAGE_LEAF, &at, &page);
+    int err = tree_page(walk, number, true, &at, &page);
 
     if (!err && !search(walk, at, &page, 0, from, tree->numbers, &i, &equal)) {
         err = ERR_CORRUPT;
     }
     for (; !err && more && i < page_nodes(&page); i++) {
         struct walk_value value = {0};
-        struct item item;
+        struct lmdb_item item;
         err = read_item(walk, at, &page, i, &item) ? value_of(walk, &item, 0, &value) : ERR_CORRUPT;
         if (!err) {
             more = visit(arg, span_of(item.key, item.node.key_len), &value);
@@ -471,13 +402,13 @@ static int visit_leaf(struct walk *walk, uint64_t number, const struct walk_tree
  * different lengths. */
 static bool is_behind(const struct walk_tree *tree, struct span from, const struct walk_key *next)
 {
-    struct item item = {.node.key_len = next->len, .key = next->bytes};
+    struct span key = span_of(next->bytes, next->len);
 
     if (from.len == 0) {
         return true;
     }
-    return tree->numbers ? from.len == next->len && compare_numbers(from, &item) < 0
-                         : compare_bytes(from, &item) < 0;
+    return tree->numbers ? from.len == key.len && lmdb_compare_numbers(from, key) < 0
+                         : lmdb_compare_bytes(from, key) < 0;
 }
 
 int walk_leaf(struct walk *walk, const struct walk_tree *tree, struct walk_root root,
@@ -500,11 +431,11 @@ int walk_leaf(struct walk *walk, const struct walk_tree *tree, struct walk_root 
 
 /* ---- the last key ---- */
 
-static int last_item(struct walk *walk, uint64_t number, enum page_flags flags, struct item *item)
+static int last_item(struct walk *walk, uint64_t number, bool leaf, struct lmdb_item *item)
 {
     const char *at;
     struct page page;
-    int err = tree_page(walk, number, flags, &at, &page);
+    int err = tree_page(walk, number, leaf, &at, &page);
 
     if (err) {
         return err;
@@ -515,7 +446,7 @@ static int last_item(struct walk *walk, uint64_t number, enum page_flags flags, 
 int walk_last(struct walk *walk, const struct walk_tree *tree, uint64_t commit, uint32_t *out)
 {
     struct walk_root root;
-    struct item item;
+    struct lmdb_item item;
     int err = walk_root(walk, tree, commit, &root);
 
     if (!err) {
@@ -523,11 +454,11 @@ int walk_last(struct walk *walk, const struct walk_tree *tree, uint64_t commit, 
     }
     uint64_t page = root.page;
     for (uint32_t level = 1; !err && level < root.depth; level++) {
-        err = last_item(walk, page, PAGE_BRANCH, &item);
+        err = last_item(walk, page, false, &item);
         page = err ? 0 : node_child(&item.node);
     }
     if (!err) {
-        err = last_item(walk, page, PAGE_LEAF, &item);
+        err = last_item(walk, page, true, &item);
     }
     if (!err && item.node.key_len != sizeof(*out)) {
         err = ERR_CORRUPT;

@@ -196,7 +196,8 @@ static void note_page(struct trees *trees, uint64_t number, unsigned depth)
     CHECK(number < trees->image.pages && lmdb_page_read(&trees->image, number, depth == 1, &page));
     trees->has[number] = true;
     for (unsigned i = 0; depth > 1 && i < page_nodes(&page); i++) {
-        CHECK(lmdb_item_read(&trees->image, lmdb_page_at(&trees->image, number), &page, i, &item));
+        CHECK(lmdb_item_read(trees->image.page_size, lmdb_page_at(&trees->image, number), &page, i,
+                             &item));
         note_page(trees, node_child(&item.node), depth - 1);
     }
 }

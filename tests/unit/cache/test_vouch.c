@@ -80,7 +80,7 @@ static struct lmdb_item item_of(const struct index *index, uint64_t number, bool
 
     cr_assert(lmdb_page_read(&image, number, leaf, &page));
     i = i == UINT_MAX ? page_nodes(&page) - 1 : i;
-    cr_assert(lmdb_item_read(&image, lmdb_page_at(&image, number), &page, i, &item));
+    cr_assert(lmdb_item_read(image.page_size, lmdb_page_at(&image, number), &page, i, &item));
     return item;
 }
 
