@@ -75,6 +75,14 @@ bool cache_invalidated_since(struct cache *cache, struct flight_mark mark)
            invalidated_since(&guard->recent, mark.url, mark.invalidations);
 }
 
+void cache_note_invalidated(struct guard *guard, uint64_t url)
+{
+    uint64_t number = atomic_load(&guard->counts->invalidations) + 1;
+
+    invalidated_add(&guard->recent, url, number);
+    atomic_store(&guard->counts->invalidations, number);
+}
+
 /* ---- life ---- */
 
 int cache_open_stores(const struct cache_options *options, struct stores **out)

@@ -145,7 +145,8 @@ enum reason cache_commit(struct cache *cache, struct flight *flight, struct obje
 /* A 304 arrived: `object`, made by object_updated(), replaces the validated one (RFC 9111 4.3.4).
  * Ends the flight. */
 void cache_update(struct cache *cache, struct flight *flight, struct object *object);
-/* A 304 arrived that forbids storing the validated response, which is removed. Ends the flight. */
+/* A 304 arrived that forbids storing the validated response, which is removed as if it had been
+ * invalidated. Ends the flight. */
 void cache_discard(struct cache *cache, struct flight *flight, int64_t pass_until);
 /* Was the URL invalidated since the flight began? Then neither its response nor the one it
  * validates may answer other requests. */

@@ -86,6 +86,8 @@ struct guard *cache_guard_lock(struct cache *cache, uint32_t number);
 void cache_guard_unlock(struct guard *guard);
 /* Was the URL invalidated since the mark was made? */
 bool cache_invalidated_since(struct cache *cache, struct flight_mark mark);
+/* Notes that the URL (cache_url_of()) is being invalidated. Under the guard. */
+void cache_note_invalidated(struct guard *guard, uint64_t url);
 /* Opens the store of the folders, without changing the cache. Returns 0 or an error. ERR_BUSY:
  * another process uses a folder; this is logged unless it was to be expected (options->late). */
 int cache_open_stores(const struct cache_options *options, struct stores **out);

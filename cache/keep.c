@@ -386,8 +386,11 @@ void cache_update(struct cache *cache, struct flight *flight, struct object *obj
 
 void cache_discard(struct cache *cache, struct flight *flight, int64_t pass_until)
 {
-    struct guard *guard = cache_guard_lock(cache, flight_mark(flight).guard);
+    struct flight_mark mark = flight_mark(flight);
+    struct guard *guard = cache_guard_lock(cache, mark.guard);
 
+    /* whoever still delivers it fetches pieces that are missing, but must not bring it back */
+    cache_note_invalidated(guard, mark.url);
     cache_forget(cache, flight_key(flight));
     cache_guard_unlock(guard);
     table_land(cache->table, flight, pass_until);

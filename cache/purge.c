@@ -33,10 +33,8 @@ static void invalidate(struct cache *cache, const struct cache_key *key,
                        void (*done)(void *arg, int err), void *arg)
 {
     struct guard *guard = cache_guard_lock(cache, cache_guard_of(key));
-    uint64_t number = atomic_load(&guard->counts->invalidations) + 1;
 
-    invalidated_add(&guard->recent, cache_url_of(key), number);
-    atomic_store(&guard->counts->invalidations, number);
+    cache_note_invalidated(guard, cache_url_of(key));
     table_drop(cache->table, key);
     cache_changed(cache, key);
     struct shelf shelf = cache_shelf(cache, key);

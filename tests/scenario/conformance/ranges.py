@@ -113,6 +113,20 @@ cases("206-completed-not-stored", said("0-4", "0-4/10", b"01234"),
       Step(saw=("Range: bytes=5-",), status=200, text=b"0123456789", relay=False, answers=SECRET),
       Step(ask=("Range: bytes=5-",), saw=("Range: bytes=5-",), status=206, text=b"56789",
            relay=False, answers=SECRET))
+# A 304 may forbid what is known in parts, or say that it is for others: the request that it answers,
+# and that fetches the rest, does not bring it back for them.
+STALE_PART = miss("Cache-Control: max-age=0", 'ETag: "a"', "Content-Range: bytes 0-4/10",
+                  ask=("Range: bytes=0-4",), says=206, body=b"01234")
+for name, forbids in {"private": ("Cache-Control: private, max-age=3600",),
+                      "varies": (LONG, "Vary: Foo")}.items():
+    cases(f"304-forbids-a-part-{name}", STALE_PART,
+          Step(ask=("Foo: 1",), saw=('If-None-Match: "a"',), seen=2, status=200,
+               text=b"0123456789", relay=False,
+               answers=(answer(*forbids, 'ETag: "a"', status=304),
+                        answer(*forbids, 'ETag: "a"', "Content-Range: bytes 5-9/10", status=206,
+                               body=b"56789"))),
+          miss(*forbids, 'ETag: "b"', "Content-Range: bytes 0-4/10", says=206, body=b"abcde",
+               ask=("Range: bytes=0-4", "Foo: 2")))
 cases("206-weak-not-joined",
       miss(LONG, 'ETag: W/"a"', "Content-Range: bytes 0-4/10", ask=("Range: bytes=0-4",), says=206,
            body=b"01234"),

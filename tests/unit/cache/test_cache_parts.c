@@ -93,6 +93,39 @@ Test(cache_parts, who_reads_an_old_version_does_not_bring_it_back)
     cache_kit_close(&kit);
 }
 
+Test(cache_parts, what_a_304_has_forbidden_is_not_brought_back)
+{
+    struct cache_kit kit;
+    struct asked old;
+    struct flight_member alone;
+    struct claim claim;
+
+    cache_kit_open(&kit, true);
+    fetch_part(&kit, "http://a/x", 1000, 3000000);
+    ask(&kit, "http://a/x", NULL, &old);
+    cr_assert_eq(old.result, CACHE_FRESH);
+    struct waker nobody = {cache_kit_wake, &kit};
+    struct flight *flight =
+        cache_private_flight(&alone, old.lookup.object, &old.lookup.key, nobody);
+    flight_set_mark(flight, old.lookup.mark);
+    flight_publish_solo(flight, old.lookup.object);
+    cache_discard(kit.cache, flight, 0);
+    flight_leave(&alone);
+    flight_unref(&flight);
+    cr_expect(cache_claim(kit.cache,
+                          &(struct claim_order){.lookup = &old.lookup,
+                                                .base = old.lookup.object,
+                                                .from = 1000,
+                                                .to = UINT64_MAX,
+                                                .where = CLAIM_HERE},
+                          &claim));
+    cr_expect_not(claim.kept);
+    cache_unclaim(kit.cache, &claim);
+    cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD, "nobody else finds it");
+    lookup_fini(&old.lookup);
+    cache_kit_close(&kit);
+}
+
 /* A 304 for what is known in parts comes while the first of them is on its way. */
 static void renew_meanwhile(struct cache_kit *kit, const struct asked *try, struct object *base)
 {
