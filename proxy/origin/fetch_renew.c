@@ -2,6 +2,7 @@
 #include "proxy/origin/fetch_parts.h"
 
 #include "cache/key.h"
+#include "http/validator.h"
 
 /* Is the reason for not storing in the request, and not in the response? */
 static bool is_about_request(enum reason why)
@@ -38,6 +39,23 @@ static bool is_too_large(const struct fetch *fetch, const struct http_fields *me
            size > fetch->settings->limits.head;
 }
 
+/* A response known in parts depends on the strong validator under which its pieces are combined: it
+ * is the exception of RFC 9111 3.2. So it keeps its own ETag, or its lack of one, where the new one
+ * is no strong validator: the weak form of the same, or malformed. */
+static void keep_validator(const struct object *stored, struct http_fields *merged, int64_t now)
+{
+    struct span tag = fields_get(&stored->fields, FIELD_ETAG);
+
+    if (object_parts(stored) == NULL || validator_strong(&stored->fields, now) == FIELD_OTHER ||
+        validator_strong(merged, now) != FIELD_OTHER) {
+        return;
+    }
+    fields_remove_id(merged, FIELD_ETAG);
+    if (tag.len) {
+        fields_add_id(merged, FIELD_ETAG, tag);
+    }
+}
+
 enum reason fetch_merge(struct fetch *fetch, const struct object *stored,
                         const struct http_head *response, struct http_head *merged,
                         struct freshness *freshness)
@@ -49,6 +67,7 @@ enum reason fetch_merge(struct fetch *fetch, const struct object *stored,
     merged->status = stored->status;
     merged->reason = stored->reason;
     policy_merge_304(&stored->fields, &response->fields, &fetch->arena, &merged->fields);
+    keep_validator(stored, &merged->fields, fetch->times.response);
     policy_freshness(merged, fetch->times, &fetch->rules, freshness);
     return is_too_large(fetch, &merged->fields)
                ? REASON_TOO_LARGE

@@ -1,5 +1,5 @@
 """Ranges."""
-from harness import Cases, answer, hit, miss, Step
+from harness import Cases, answer, hit, miss, valid, Step
 
 cases = Cases()
 LONG = "Cache-Control: max-age=3600"
@@ -127,6 +127,19 @@ for name, forbids in {"private": ("Cache-Control: private, max-age=3600",),
                                body=b"56789"))),
           miss(*forbids, 'ETag: "b"', "Content-Range: bytes 0-4/10", says=206, body=b"abcde",
                ask=("Range: bytes=0-4", "Foo: 2")))
+# Under a strong validator pieces are combined, so a 304 does not take it away.
+for name, said_before, said_now, strong in (
+        ("weak", ('ETag: "a"',), ('ETag: W/"a"',), 'If-Range: "a"'),
+        ("malformed", ('ETag: "a"',), ("ETag: a",), 'If-Range: "a"'),
+        ("date", ("Last-Modified: @-3000",), ("Last-Modified: @-3000", 'ETag: W/"a"'),
+         "If-Range: @-3000")):
+    cases(f"206-completed-after-a-304-{name}",
+          miss("Cache-Control: max-age=0", *said_before, "Content-Range: bytes 0-4/10",
+               "Test: other", ask=("Range: bytes=0-4",), says=206, body=b"01234"),
+          valid(LONG, *said_now, ask=("Range: bytes=0-4",), status=206, text=b"01234"),
+          Step(saw=("Range: bytes=5-", strong), status=200, text=b"0123456789", relay=False,
+               answers=(answer(LONG, *said_before, "Content-Range: bytes 5-9/10", status=206,
+                               body=b"56789"),)))
 cases("206-weak-not-joined",
       miss(LONG, 'ETag: W/"a"', "Content-Range: bytes 0-4/10", ask=("Range: bytes=0-4",), says=206,
            body=b"01234"),
