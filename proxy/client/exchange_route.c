@@ -231,7 +231,7 @@ static void note_route(struct exchange *x, const struct route *route)
     x->site = route->mirrored.site; /* also for refused requests */
     x->host = route->has_uri && allowed ? route->uri.host : SPAN_EMPTY;
     x->decision.rule = rule_that_refused(route);
-    if (route->overrules) {
+    if (route->overrules && route->kind != ROUTE_WHO) { /* which is routed again */
         note_overruled(x);
     }
 }

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import h2  # noqa: E402
@@ -192,6 +193,17 @@ def tricks(world, origin):
     # Who takes the proxy for a site is nobody, whatever it says.
     got = status(world, b"/", right, host=b"127.0.0.1")
     check(got == 403, f"a site's client: {got}")
+
+
+def counted(world, origin):
+    """A Host that is not the URL's is counted once, though who asks has to be found out first."""
+    def overruled():
+        with urllib.request.urlopen(f"http://127.0.0.1:{world.admin}/metrics", timeout=60) as page:
+            text = page.read().decode()
+        return int(text.split("\nlarder_hosts_overruled_total ")[1].split("\n")[0])
+    before = overruled()
+    check(status(world, origin.base.encode() + b"/", auth("anna", "password")) == 200, "one more")
+    check(overruled() - before == 1, f"it was counted {overruled() - before} times")
 
 
 def hosts(world):
@@ -483,6 +495,7 @@ def main():
         world = World(build, folder)
         try:
             passwords(world, origin)
+            counted(world, origin)
             hosts(world)
             upgrades(world, origin)
             groups(world, origin)
