@@ -253,6 +253,9 @@ static enum exchange_state look_up(struct exchange *x, const struct route *route
         exchange_prepare_mirror(x, route);
     }
     route_strip(route, &x->request);
+    /* who the client is has been decided; an origin that names this field in Vary has not seen it,
+     * and must not get passwords into the keys of what is stored */
+    fields_remove_id(&x->request.fields, FIELD_PROXY_AUTHORIZATION);
     count_forwards_down(x);
     return EX_LOOKUP;
 }
