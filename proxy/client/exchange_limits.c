@@ -25,6 +25,7 @@ static void refuse_body(struct exchange *x)
 {
     is_used_up(x);
     exchange_close_body(x);
+    lookup_fini(&x->lookup); /* nobody waits for the origin any more */
     exchange_drop_fetch(x);
     x->state = exchange_refuse(x, 403, REASON_QUOTA, NULL);
     stream_resume(x->stream); /* some more is read, or the answer would be lost by a reset */

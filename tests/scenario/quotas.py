@@ -26,7 +26,8 @@ import raw  # noqa: E402
 
 check = raw.Checks()
 APR1 = "$apr1$r31.....$ARC3pREO82RIm0aQ2zszC0"  # of "password"
-USERS = ("anna", "bert", "carl", "dora", "eva", "fred", "gerd", "hugo", "ines", "jens", "karl")
+USERS = ("anna", "bert", "carl", "dora", "eva", "fred", "gerd", "hugo", "ines", "jens", "karl",
+         "lena")
 SIZE = 100000
 
 # A month: the day might end while the test runs.
@@ -42,7 +43,7 @@ users: passwd
 shares: {{free-hits: {free}}}
 access:
   - allow: {{users: [anna, bert, carl, dora, hugo, ines], limits: {{quota: 300KiB, per: month}}}}
-  - allow: {{users: [jens, karl], limits: {{quota: 20KiB, per: month}}}}
+  - allow: {{users: [jens, karl, lena], limits: {{quota: 20KiB, per: month}}}}
   - allow: {{users: eva, limits: {{quota: 100KiB, per: month, slow: 1MiB}}}}
   - allow: {{users: fred, limits: {{rate: 64KiB}}}}
   - allow: {{users: gerd}}
@@ -106,6 +107,7 @@ def auth(user):
 
 uploaded = []
 tails = []
+ended = []
 
 
 def serve(conn, head, rest):
@@ -113,9 +115,12 @@ def serve(conn, head, rest):
     if head.startswith(b"POST"):
         uploaded.append(len(rest))
         tails.append(rest)
-        while data := conn.recv(1 << 16):
-            uploaded[-1] += len(data)
-            tails[-1] = (tails[-1] + data)[-5:]
+        try:
+            while data := conn.recv(1 << 16):
+                uploaded[-1] += len(data)
+                tails[-1] = (tails[-1] + data)[-5:]
+        finally:
+            ended.append(len(uploaded))
         return True
     size = int(raw.path_of(head).split("/")[1])
     keep = b"max-age=3600" if b"keep" in head.split(b"\r\n")[0] else b"no-store"
@@ -252,6 +257,23 @@ def upload_in_pieces(world, origin):
     check(tails[-1] != b"0\r\n\r\n", "an upload that was cut off is whole for the origin")
 
 
+def upload_unheard(world, origin):
+    """The origin is left at once, and not when the client has taken the answer."""
+    count, before = len(uploaded), len(ended)
+    with h2.Connection(world.port, (h2.INITIAL_WINDOW_SIZE, 0), timeout=60) as conn:
+        conn.authority = origin.base.split("/")[-1]
+        more = (("proxy-authorization", auth("lena").split(": ")[1].strip()),)
+        stream = conn.headers(conn.fields_of("/post", "POST", more=more), end=False)
+        conn.send(h2.data(stream, bytes(16384)))
+        until(lambda: len(uploaded) > count and uploaded[-1] >= 16384, "the origin has the beginning")
+        conn.send(h2.data(stream, bytes(8192)))
+        until(lambda: len(ended) > before, "the origin is left")
+        conn.send(h2.ping())
+        conn.until(lambda: conn.pings)
+        got = conn.streams[stream]
+        check(got.status == 403 and not got.done, f"before the answer was taken: {got.status}")
+
+
 def upload_at_once(world, origin):
     """However much of it comes while the password is checked, the origin has no whole one."""
     count = len(uploaded)
@@ -345,6 +367,7 @@ def main():
             tunnels(world, echo)
             uploads(world, origin)
             upload_in_pieces(world, origin)
+            upload_unheard(world, origin)
             upload_at_once(world, origin)
             pace(world, origin)
             free(world, origin)
