@@ -74,15 +74,25 @@ static int socket_error(struct transport *transport)
     return -err;
 }
 
+/* Why there is nothing more to read: UV_EOF, or an error. When a reset follows the last bytes,
+ * libuv calls it EOF without reading again; and after a write has met the reset, reading does not.
+ * A message that ends with its connection would look complete. */
+static int reason_of_end(struct transport *transport)
+{
+    int err = socket_error(transport);
+
+    if (err == 0 && transport->is_reset) {
+        err = UV_ECONNRESET;
+    }
+    return err ? err : UV_EOF;
+}
+
 static void on_uv_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 {
     struct transport *transport = container_of(handle, struct transport, tcp);
 
-    /* When a reset follows the last bytes, libuv calls it EOF without reading again: a message that
-     * ends with its connection would look complete. */
     if (n == UV_EOF) {
-        int err = socket_error(transport);
-        n = err ? err : UV_EOF;
+        n = reason_of_end(transport);
     }
     if (n == UV_ENOBUFS && buf->len == 0) { /* not read: poll reports it again */
         if (transport->is_watched) {

@@ -39,6 +39,7 @@ struct transport {
     bool is_shutdown_due : 1; /* once the queue is empty */
     bool is_full : 1;         /* the socket took nothing the last time */
     bool is_broken : 1;       /* splice() failed: a socket tells that only once */
+    bool is_reset : 1;        /* a write has met the peer's reset, which is told only once, too */
     bool refuses_files : 1;   /* sendfile() does not support this kind of file */
 };
 

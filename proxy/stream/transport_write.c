@@ -98,7 +98,7 @@ static ssize_t send_spans(int fd, const struct span *spans, size_t count, int fl
 
 /* Returns how many bytes the socket has taken, also 0, or an error of the connection. A kernel that
  * is short of buffers is a full socket, as it is to libuv, which tries again. */
-static ssize_t send_now(const struct transport *transport, const struct span *spans, size_t count,
+static ssize_t send_now(struct transport *transport, const struct span *spans, size_t count,
                         int more)
 {
     ssize_t n;
@@ -109,6 +109,7 @@ static ssize_t send_now(const struct transport *transport, const struct span *sp
     if (n >= 0) {
         return n;
     }
+    transport->is_reset |= errno == ECONNRESET;
     return errno == EAGAIN || errno == ENOBUFS ? 0 : write_error(-errno);
 }
 

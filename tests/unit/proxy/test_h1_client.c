@@ -292,6 +292,25 @@ Test(h1_client, an_answer_before_a_reset_is_still_read)
     cr_expect_eq(feed.drops, 1);
 }
 
+/* The socket tells it only to the write. */
+Test(h1_client, a_reset_that_a_write_has_met_is_no_proper_end)
+{
+    struct feed feed;
+
+    dial(false);
+    feed_init(&feed, loop, 2000, 1000);
+    feed.starves = true;
+    feed.is_held = true;
+    ask(METHOD_PUT, BODY_LENGTH, 2000, &feed.source);
+    cr_expect(peer_hears(&peer, "\r\n\r\n"));
+    peer_say(&peer, "HTTP/1.1 200 OK\r\n\r\nhalf of it");
+    peer_reset(&peer);
+    feed_go(&feed);
+    cr_expect(LOOP_UNTIL(loop, request.is_closed));
+    cr_expect_null(strchr(request.log, 'e'), "%s", request.log);
+    cr_expect_lt(request.err, 0);
+}
+
 Test(h1_client, a_source_that_breaks_breaks_the_connection)
 {
     struct feed feed;
