@@ -188,6 +188,9 @@ static bool guard_idle(struct h1 *h1)
 
 static bool grants_tunnel(const struct h1_turn *turn, const struct http_head *head)
 {
+    if (!turn->is_tunnel_wanted) {
+        return false;
+    }
     if (turn->method == METHOD_CONNECT) {
         return head->status / 100 == 2;
     }
@@ -209,7 +212,13 @@ static void take_interim(struct h1 *h1, struct h1_turn *turn, const struct http_
 
 static void take_response(struct h1 *h1, struct h1_turn *turn, const struct http_head *head)
 {
-    if (turn->is_tunnel_wanted && grants_tunnel(turn, head)) {
+    bool is_granted = grants_tunnel(turn, head);
+
+    if (is_granted && h1->is_cut) { /* nothing can be sent through it */
+        h1_fail(h1, ERR_CLOSED);
+        return;
+    }
+    if (is_granted) {
         turn->is_tunnel = true;
         h1_set_in(turn, H1_IN_RAW);
         h1_set_out(turn, H1_OUT_RAW);

@@ -647,3 +647,21 @@ Test(h1_client, rfc9110_7_8_a_declined_upgrade_is_an_ordinary_answer)
     cr_expect_eq(feed.drops, 1);
     cr_expect_eq(idle, 1);
 }
+
+/* The request has met a reset, behind which there was an answer already. */
+Test(h1_client, an_upgrade_that_was_not_sent_is_not_granted)
+{
+    struct feed feed;
+
+    dial(false);
+    feed_init(&feed, loop, 5, 5);
+    ask_upgrade(&feed.source);
+    peer_say(&peer, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
+                    "Upgrade: chat\r\n\r\n");
+    peer_reset(&peer);
+    cr_expect(LOOP_UNTIL(loop, request.is_closed));
+    cr_expect_null(strchr(request.log, 'h'), "%s", request.log);
+    cr_expect_lt(request.err, 0);
+    cr_expect_eq(feed.drops, 1);
+    cr_expect(LOOP_UNTIL(loop, gone == 1));
+}
