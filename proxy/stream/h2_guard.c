@@ -4,6 +4,20 @@
 
 enum { UPDATES_PER_FRAME = 4 };
 
+/* What DATA frames cause besides: the windows are opened again, and gRPC peers measure every round
+ * trip of a download with a PING. */
+static unsigned earned(const struct h2_guard *guard, enum h2_offence offence)
+{
+    switch (offence) {
+    case H2_OFFENCE_WINDOW_UPDATES:
+        return (unsigned)guard->sent * UPDATES_PER_FRAME;
+    case H2_OFFENCE_PINGS:
+        return guard->sent;
+    default:
+        return 0;
+    }
+}
+
 static unsigned allowance(const struct h2_guard *guard, enum h2_offence offence)
 {
     static const uint16_t most[] = {
@@ -11,10 +25,8 @@ static unsigned allowance(const struct h2_guard *guard, enum h2_offence offence)
         H2_OFFENCES(X)
 #undef X
     };
-    unsigned earned =
-        offence == H2_OFFENCE_WINDOW_UPDATES ? (unsigned)guard->sent * UPDATES_PER_FRAME : 0;
 
-    return most[offence] + earned;
+    return most[offence] + earned(guard, offence);
 }
 
 bool h2_guard_allows(struct h2_guard *guard, enum h2_offence offence, uint64_t now_ms)

@@ -39,7 +39,7 @@ enum h2_offence {
 struct h2_guard {
     uint64_t since_ms; /* when the current window began */
     uint16_t count[H2_OFFENCE_COUNT];
-    uint16_t sent; /* DATA frames sent in this window, each of which may cause WINDOW_UPDATEs */
+    uint16_t sent; /* DATA frames sent in this window, which may cause WINDOW_UPDATEs and PINGs */
 };
 
 /* Counts one event. False: the limit is exceeded. */

@@ -38,6 +38,17 @@ Test(h2_guard, who_is_sent_much_may_open_windows_often)
     cr_assert_eq(allowed(H2_OFFENCE_WINDOW_UPDATES, 10000, 1), 6000);
 }
 
+/* As gRPC does (grpc-go: bdpEstimator) to find out how large its windows should be. */
+Test(h2_guard, who_is_sent_much_may_measure_each_round_trip)
+{
+    guard = (struct h2_guard){.since_ms = 1};
+    for (int i = 0; i < 1000; i++) {
+        h2_guard_sent(&guard);
+    }
+    cr_assert_eq(allowed(H2_OFFENCE_PINGS, 10000, 1), 1200);
+    cr_assert_eq(allowed(H2_OFFENCE_SETTINGS, 10000, 1), 50);
+}
+
 Test(h2_guard, every_offence_has_its_words)
 {
     for (int i = 0; i < H2_OFFENCE_COUNT; i++) {
