@@ -179,6 +179,7 @@ static void refuse_block(struct h2 *h2, struct h2_stream *stream, const struct h
     bool is_large = block->error.status == 414 || block->error.status == 431;
 
     if (block->kind == H2_BLOCK_REQUEST && is_large) {
+        stream->method = block->head.method; /* the answer to HEAD has no body */
         h2_out_refuse(stream, &block->error);
         return;
     }

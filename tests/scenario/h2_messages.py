@@ -499,6 +499,8 @@ def rfc9113_10_5_1_too_large_heads_are_answered(conn):
         check(got.status == status and got.ended and len(got.body) > 100, f"{got.heads}")
     got = conn.get("/", more=[(f"x-{n}", "") for n in range(200)])
     check(got.status == 431, f"200 fields: {got.heads}")
+    got = conn.response(conn.request("/", method="HEAD", more=[("x", "y" * 9000)] * 2))
+    check(got.status == 431 and got.ended and not got.body, f"HEAD: {got.heads} {len(got.body)}")
     lives(conn)
 
 
