@@ -164,8 +164,9 @@ static bool frame_response_by_coding(const struct h1_seen *seen, struct http_hea
 }
 
 /*
- * Frames a response (RFC 9112 6.3). If a body is announced where none may follow (204 and 1xx),
- * bytes that follow all the same must not be taken for the next response: the connection is closed.
+ * Frames a response (RFC 9112 6.3). If a 204 announces a body, bytes that follow all the same must
+ * not be taken for the next response: the connection is closed. An interim response that does so is
+ * refused, as they could be taken for the final one; after a 101, HTTP has ended.
  */
 bool h1_frame_response(const struct h1_seen *seen, enum http_method request, struct http_head *head,
                        struct h1_error *error)
@@ -183,8 +184,12 @@ bool h1_frame_response(const struct h1_seen *seen, enum http_method request, str
     if (seen->lengths && !read_length(seen, head, error)) {
         return false;
     }
+    bool announces_body = head->content_length > 0 || seen->codings;
+    if (announces_body && head->status < 200 && head->status != 101) {
+        return fail(error, 400, "An interim response announces a body");
+    }
     if (bodiless) {
-        head->keep_alive &= head->content_length <= 0 && !seen->codings;
+        head->keep_alive &= !announces_body;
         head->content_length = -1;
         head->framing = BODY_NONE;
     } else if (request == METHOD_HEAD || head->status == 304) {

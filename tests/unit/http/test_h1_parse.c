@@ -484,6 +484,8 @@ static const struct {
     OK("204 that announces chunks", GET, "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", BODY_NONE, -1, false),
     OK("100",               GET, "HTTP/1.1 100 Continue\r\n\r\n", BODY_NONE, -1, true),
     OK("103",               GET, "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", BODY_NONE, -1, true),
+    OK("100 of length 0",   GET, "HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n", BODY_NONE, -1, true),
+    OK("101 that announces chunks", GET, "HTTP/1.1 101 Switching Protocols\r\nTransfer-Encoding: chunked\r\n\r\n", BODY_NONE, -1, false),
     OK("CONNECT",           CONNECT, "HTTP/1.1 200 OK\r\n\r\n", BODY_NONE, -1, true),
     OK("CONNECT with framing to be ignored", CONNECT, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", BODY_NONE, -1, true),
     OK("CONNECT refused",   CONNECT, "HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\n", BODY_LENGTH, 5, true),
@@ -529,6 +531,8 @@ static const struct refused refused_responses[] = {
     ROW("identity and a length",    "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 5\r\n\r\n", 502),
     ROW("chunked over another",     "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 502),
     ROW("empty coding",             "HTTP/1.1 200 OK\r\nTransfer-Encoding: \r\n\r\n", 502),
+    ROW("103 that announces a body", "HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\n", 502),
+    ROW("100 that announces chunks", "HTTP/1.1 100 Continue\r\nTransfer-Encoding: chunked\r\n\r\n", 502),
 };
 /* clang-format on */
 
