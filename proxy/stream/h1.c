@@ -364,8 +364,9 @@ void *h1_owner(const struct h1 *h1)
 
 bool h1_is_waiting(const struct h1 *h1, uint64_t before_ms)
 {
-    return !h1->turn && h1->state == H1_OPEN && transport_queued(h1->transport) == 0 &&
-           h1->since <= before_ms;
+    bool is_idle = !h1->turn && h1->state == H1_OPEN && transport_queued(h1->transport) == 0;
+
+    return (is_idle || h1->state == H1_LINGER) && h1->since <= before_ms;
 }
 
 bool h1_is_slow(const struct h1 *h1)

@@ -101,7 +101,7 @@ void h1_drain(struct h1 *h1);
  * kept one a second. */
 void h1_drain_kindly(struct h1 *h1);
 /* Server role: has there been no request, and no byte of a response, since before that (loop
- * milliseconds)? Part of a head may have come. */
+ * milliseconds)? Part of a head may have come; or the last response was sent, and is being read. */
 bool h1_is_waiting(const struct h1 *h1, uint64_t before_ms);
 /* Server role: is the body of a request, to which nothing was answered so far, coming too slowly
  * (pace.h)? */

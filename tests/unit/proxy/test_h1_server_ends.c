@@ -33,6 +33,17 @@ Test(h1_server_ends, a_half_closed_client_waits_for_a_late_answer)
     cr_expect(peer_got(&peer, "hello"));
 }
 
+/* A crowd of them could otherwise keep all places, for two seconds each. */
+Test(h1_server_ends, who_is_given_time_to_read_a_refusal_may_give_way)
+{
+    serve(false);
+    peer_say(&peer, "GET / HTTP/3.0\r\n\r\n");
+    cr_expect_not(h1_is_waiting(h1, 0));
+    cr_expect(peer_hears_eof(&peer));
+    cr_assert_not_null(h1);
+    cr_expect(h1_is_waiting(h1, loop_now_ms(loop)));
+}
+
 Test(h1_server_ends, a_request_cut_short_is_truncated)
 {
     script.act = NULL;
