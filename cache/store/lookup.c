@@ -282,12 +282,20 @@ static int next_number(struct numbering *numbering, const struct walk_tree *tree
     return err == ERR_NOT_FOUND ? 0 : err;
 }
 
+/* A chunk has an owner, under the same number. */
 static int call_next(void *arg)
 {
     struct numbering *numbering = arg;
+    uint32_t owner = 0;
     int err = next_number(numbering, &records_tree, &numbering->object);
 
-    return err ? err : next_number(numbering, &chunks_tree, &numbering->chunk);
+    if (!err) {
+        err = next_number(numbering, &chunks_tree, &numbering->chunk);
+    }
+    if (!err) {
+        err = next_number(numbering, &owners_tree, &owner);
+    }
+    return !err && owner != numbering->chunk ? ERR_CORRUPT : err;
 }
 
 int lookup_next(struct segment *segment, uint32_t *object, uint32_t *chunk)

@@ -241,6 +241,14 @@ int segment_open_file(struct segment *segment, bool create)
 
 /* ---- how much is in it ---- */
 
+/* The numbers come from the last keys, which no checksum covers: is there room for so many records
+ * and chunks? */
+static bool has_room(const struct segment *segment)
+{
+    return segment->next_object - 1 < segment->ledger.count &&
+           segment->next_chunk - 1 < segment->verified_chunks.bits;
+}
+
 int segment_count(struct segment *segment)
 {
     char path[PATH_MAX];
@@ -252,6 +260,9 @@ int segment_count(struct segment *segment)
     int err = lmdb_sound_check(path);
     if (!err) {
         err = lookup_next(segment, &segment->next_object, &segment->next_chunk);
+    }
+    if (!err && !has_room(segment)) {
+        err = ERR_CORRUPT;
     }
     segment->committed_objects = segment->next_object;
     segment->committed_chunks = segment->next_chunk;

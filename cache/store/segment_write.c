@@ -77,6 +77,13 @@ static int vouch_for_ends(struct segment *segment)
     return err;
 }
 
+/* An error of LMDB as one of ours. Only we write to the file, so a last key that is not below the
+ * next one is damage, and so are more pages than it may have. */
+static int write_error(int result)
+{
+    return result == MDB_KEYEXIST || result == MDB_MAP_RESIZED ? ERR_CORRUPT : env_error(result);
+}
+
 int segment_write_begin(struct segment *segment)
 {
     if (segment->txn) {
@@ -85,7 +92,7 @@ int segment_write_begin(struct segment *segment)
     int err = mdb_txn_begin(segment->env.lmdb, NULL, 0, &segment->txn);
     if (err) {
         segment->txn = NULL;
-        return err == MDB_PANIC ? ERR_FULL : env_error(err);
+        return err == MDB_PANIC ? ERR_FULL : write_error(err);
     }
     segment->base_pages = env_pages(&segment->env);
     segment->overflow_pages = 0;
@@ -102,7 +109,7 @@ static int append(struct segment *segment, MDB_dbi db, uint32_t *next, size_t si
 {
     MDB_val key = env_val(next, sizeof(*next));
     MDB_val val = {size, NULL};
-    int err = env_error(mdb_put(segment->txn, db, &key, &val, MDB_APPEND | MDB_RESERVE));
+    int err = write_error(mdb_put(segment->txn, db, &key, &val, MDB_APPEND | MDB_RESERVE));
 
     if (!err) {
         *at = val.mv_data;
@@ -121,7 +128,7 @@ static int add_owner(struct segment *segment, uint32_t number, const uint8_t own
 {
     MDB_val key = env_val(&number, sizeof(number));
     MDB_val val = env_val(owner, STORE_HASH);
-    int err = env_error(mdb_put(segment->txn, segment->owners, &key, &val, MDB_APPEND));
+    int err = write_error(mdb_put(segment->txn, segment->owners, &key, &val, MDB_APPEND));
 
     account(segment->env.page_size, STORE_HASH, &segment->overflow_pages, &segment->leaf_bytes);
     return err;

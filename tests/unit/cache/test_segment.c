@@ -435,3 +435,121 @@ Test(segment, what_leads_behind_the_end_of_the_file_is_damage)
         }
     }
 }
+
+/* ---- what no checksum covers ---- */
+
+enum { SMALL = 2 << 20 };
+
+/* Writes over the last key in each leaf whose values are so long; 0: have pages of their own. */
+static void set_last_key(const struct segment *segment, size_t len, uint32_t to)
+{
+    char path[PATH_MAX], page[4096];
+    unsigned set = 0;
+
+    segment_path(segment->home, segment->id, path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    for (uint64_t at = 2; pread(fd, page, sizeof(page), (off_t)at * 4096) == sizeof(page); at++) {
+        struct page header;
+        struct node node;
+        uint16_t last;
+        memcpy(&header, page, sizeof(header));
+        if (header.number != at || header.flags != PAGE_LEAF) {
+            continue;
+        }
+        memcpy(&last, page + header.lower - sizeof(last), sizeof(last));
+        memcpy(&node, page + last, sizeof(node));
+        bool wanted =
+            len ? node.flags == 0 && node_value_len(&node) == len : node.flags == NODE_BIG;
+        if (wanted && node.key_len == sizeof(to)) {
+            cr_assert_eq(pwrite(fd, &to, sizeof(to), (off_t)(at * 4096 + last + sizeof(node))),
+                         sizeof(to));
+            set++;
+        }
+    }
+    close(fd);
+    cr_assert_gt(set, 0);
+}
+
+/* Or nothing more would be stored until the next start. */
+Test(segment, one_that_cannot_be_continued_behind_its_last_key_is_damaged)
+{
+    static const size_t values[] = {STORE_HASH, 0}; /* owners, chunks */
+
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        struct fixture f;
+        uint32_t number;
+        void *at;
+        setup(&f);
+        struct segment *segment = create(&f, SMALL);
+        add_filled(segment, 5000, 'a');
+        add_filled(segment, 5000, 'b');
+        cr_assert_eq(segment_commit(segment), 0);
+        set_last_key(segment, values[i], 1000);
+        cr_assert_eq(segment_write_begin(segment), 0);
+        cr_expect_eq(segment_add_chunk(segment, owner, 5000, &at, &number), ERR_CORRUPT, "case %zu",
+                     i);
+        segment_abort(segment);
+        teardown(&f);
+    }
+}
+
+Test(segment, one_with_more_pages_than_fit_is_damaged)
+{
+    const uint64_t last = SMALL / 4096 + 1;
+    char path[PATH_MAX];
+    struct fixture f;
+
+    setup(&f);
+    struct segment *segment = create(&f, SMALL);
+    add_filled(segment, 5000, 'a');
+    cr_assert_eq(segment_commit(segment), 0);
+    segment_path(&f.segments.home, segment->id, path);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    for (size_t meta = 0; meta < 2; meta++) {
+        off_t at = (off_t)(meta * 4096 + sizeof(struct page) + offsetof(struct meta, last_page));
+        cr_assert_eq(pwrite(fd, &last, sizeof(last), at), sizeof(last));
+    }
+    close(fd);
+    cr_expect_eq(segment_write_begin(segment), ERR_CORRUPT);
+    teardown(&f);
+}
+
+/* The last keys say how much is in it: an eviction would look at all of that. */
+Test(segment, numbers_that_its_file_has_no_room_for_are_damage)
+{
+    enum { RECORD = 100 };
+    static const struct {
+        size_t values;
+        uint32_t last;
+        int expected;
+    } cases[] = {
+        {STORE_HASH, 1000, ERR_CORRUPT}, /* the owner of a chunk that is not there */
+        {0, 1, ERR_CORRUPT},             /* the chunk of the second owner is not there */
+        {0, UINT32_MAX, ERR_CORRUPT},
+        {RECORD, UINT32_MAX, ERR_CORRUPT},
+        {RECORD, SMALL / 64, ERR_CORRUPT},
+        {RECORD, 7, 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fixture f;
+        uint32_t number;
+        void *at;
+        setup(&f);
+        struct segment *segment = create(&f, SMALL);
+        add_filled(segment, 5000, 'a');
+        add_filled(segment, 5000, 'b');
+        cr_assert_eq(segment_add_object(segment, RECORD, &at, &number), 0);
+        memset(at, 'c', RECORD);
+        cr_assert_eq(segment_commit(segment), 0);
+        struct segment_spec spec = {.id = segment->id, .log = S3_PROBATION, .capacity = SMALL};
+        segment_retire(segment);
+        segment_close(segment);
+        set_last_key(segment, cases[i].values, cases[i].last);
+        segment_adopt(segment, &f.segments.home, &spec, true);
+        cr_assert_eq(segments_pin(&f.segments, spec.id), segment);
+        cr_expect_eq(segment_resume(segment), cases[i].expected, "case %zu", i);
+        segments_unpin(&f.segments, segment);
+        teardown(&f);
+    }
+}
