@@ -12,8 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define UNWRITTEN_MAX 65536 /* most pages that were allocated and freed without being written */
-
 /* ---- the walk ---- */
 
 struct walk {
@@ -281,7 +279,7 @@ static bool read_metas(struct walk *walk, size_t size, struct meta *last)
     *last = metas[metas[1].transaction > metas[0].transaction];
     walk->image.in_file = size / walk->image.page_size;
     walk->image.pages = last->last_page + 1;
-    return last->last_page < walk->image.in_file + UNWRITTEN_MAX &&
+    return last->last_page < walk->image.in_file + LMDB_UNWRITTEN_MAX &&
            last->free.pad == walk->image.page_size;
 }
 

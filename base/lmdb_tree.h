@@ -11,6 +11,9 @@
 #include <endian.h>
 #include <stdbool.h>
 
+/* Most pages at the end of a file that were allocated and freed without being written. */
+#define LMDB_UNWRITTEN_MAX 65536
+
 /* A file in memory, as of one commit. */
 struct lmdb_image {
     const char *at;

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/memory.h"
 
-#include <endian.h>
+#include <sys/stat.h>
 
 #define PAGES_MIN 256
 
@@ -310,16 +310,32 @@ int vouch_last(struct vouch *vouch, unsigned tree)
     return find_way(vouch, &vouch->trees[tree], &vouch->roots[tree], SPAN_EMPTY, EDGE_LAST, &way);
 }
 
-static int read_meta(struct vouch *vouch, uint64_t commit, struct meta *meta)
+static uint64_t pages_of(const struct env *env)
+{
+    struct stat file;
+
+    return fstat(env->fd, &file) == 0 ? (uint64_t)file.st_size / env->page_size : 0;
+}
+
+static int read_meta(struct vouch *vouch, const struct env *env, uint64_t commit, struct meta *meta)
 {
     struct lmdb_image *image = &vouch->image;
 
     memcpy(meta, lmdb_page_at(image, commit % 2) + sizeof(struct page), sizeof(*meta));
     bool sound = meta->magic == META_MAGIC && meta->version == META_VERSION &&
                  meta->transaction == commit && meta->free.pad == image->page_size &&
-                 meta->last_page >= 1 && meta->last_page < image->in_file;
+                 meta->last_page >= 1 && meta->last_page < image->in_file &&
+                 meta->last_page < pages_of(env) + LMDB_UNWRITTEN_MAX;
     image->pages = meta->last_page + 1;
     return sound ? 0 : ERR_CORRUPT;
+}
+
+/* Is there room for so many values? The number is believed elsewhere. */
+static bool has_room(const struct vouch *vouch, const struct vouch_tree *tree, uint64_t values)
+{
+    size_t least = sizeof(uint16_t) + sizeof(struct node) + tree->key_len;
+
+    return values <= vouch->image.pages * (vouch->image.page_size / least);
 }
 
 /* Finds the root of a named tree. */
@@ -347,7 +363,9 @@ static int read_root(struct vouch *vouch, const struct meta *meta, const struct 
         if (span_eq(lmdb_key(&item), tree->name) && item.node.flags == NODE_TREE &&
             node_value_len(&item.node) == sizeof(*out)) {
             memcpy(out, item.key + item.node.key_len, sizeof(*out));
-            return out->flags == (tree->numbers ? TREE_INTEGER_KEYS : 0) ? 0 : ERR_CORRUPT;
+            bool sound = out->flags == (tree->numbers ? TREE_INTEGER_KEYS : 0) &&
+                         has_room(vouch, tree, out->entries);
+            return sound ? 0 : ERR_CORRUPT;
         }
     }
     return ERR_CORRUPT;
@@ -379,7 +397,7 @@ int vouch_begin(struct vouch *vouch, const struct env *env, uint64_t commit,
     vouch->stray = 0;
     vouch->image = (struct lmdb_image){
         .at = env->map, .page_size = env->page_size, .in_file = env->map_size / env->page_size};
-    int err = read_meta(vouch, commit, &meta);
+    int err = read_meta(vouch, env, commit, &meta);
     if (!err && !is_sound(vouch, &meta)) {
         err = ERR_CORRUPT;
     }

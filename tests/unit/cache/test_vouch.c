@@ -182,6 +182,57 @@ Test(vouch, damage_that_lmdb_itself_finds_is_damage)
     teardown(dir, &index);
 }
 
+/* ---- numbers that nothing else shows to be wrong ---- */
+
+/* The store would take itself for fuller than it may be, and give up all that it has. */
+Test(vouch, the_last_page_is_not_far_behind_the_end_of_the_file)
+{
+    const uint64_t last = 200000; /* there is address space for it */
+    struct index index;
+    char dir[64];
+
+    setup(dir, &index);
+    for (size_t meta = 0; meta < 2; meta++) {
+        const char *at = index.env.map + meta * PAGE + sizeof(struct page);
+        write_at(&index, dir, at + offsetof(struct meta, last_page), &last, sizeof(last));
+    }
+    cr_expect_eq(index_begin(&index), ERR_CORRUPT);
+    cr_expect(index.is_unsound);
+    index_abort(&index);
+    teardown(dir, &index);
+}
+
+/* The record of a named tree, in the mapping. */
+static const char *record_of(const struct index *index, struct span name)
+{
+    const char *at = index->env.map + env_commits(&index->env) % 2 * PAGE + sizeof(struct page);
+    struct lmdb_item item;
+    struct meta meta;
+    unsigned i = 0;
+
+    memcpy(&meta, at, sizeof(meta));
+    do {
+        item = item_of(index, meta.main.root, true, i++);
+    } while (!span_eq(span_of(item.key, item.node.key_len), name));
+    return item.key + item.node.key_len;
+}
+
+/* By it memory is taken for what was evicted. */
+Test(vouch, no_tree_has_more_values_than_its_pages_have_room_for)
+{
+    const uint64_t entries = UINT64_C(1) << 40;
+    struct index index;
+    char dir[64];
+
+    setup(dir, &index);
+    write_at(&index, dir, record_of(&index, SPAN("obj")) + offsetof(struct tree, entries), &entries,
+             sizeof(entries));
+    cr_expect_eq(index_begin(&index), ERR_CORRUPT);
+    cr_expect(index.is_unsound);
+    index_abort(&index);
+    teardown(dir, &index);
+}
+
 /* They were all of the index before it was known which pages may be merged at most. */
 Test(vouch, the_deletion_of_many_keys_checks_few_pages_beside_them)
 {
