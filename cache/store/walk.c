@@ -471,6 +471,9 @@ int walk_last(struct walk *walk, const struct walk_tree *tree, uint64_t commit, 
 
 /* ---- values in pages of their own ---- */
 
+/* Few are longer: that one is so long is checked before memory is taken for it. */
+#define LONG_VALUE (4u << 20)
+
 static bool begins_run(const struct walk *walk, const struct walk_value *value, const char *at)
 {
     struct page page;
@@ -495,17 +498,26 @@ int walk_lend(const struct walk *walk, const struct walk_value *value, struct sp
     return begins_run(walk, value, at) ? 0 : ERR_CORRUPT;
 }
 
-int walk_read(const struct walk *walk, const struct walk_value *value, char **out)
+static int check_run(const struct walk *walk, const struct walk_value *value)
 {
     char header[WALK_HEADER];
+    int err = walk_pread(walk->env, value->offset, header, sizeof(header));
 
-    *out = xmalloc(value->len);
-    int err = walk_pread(walk->env, value->offset + WALK_HEADER, *out, value->len);
-    if (!err) { /* the read above has brought its page into the page cache */
-        err = walk_pread(walk->env, value->offset, header, sizeof(header));
+    return err ? err : begins_run(walk, value, header) ? 0 : ERR_CORRUPT;
+}
+
+int walk_read(const struct walk *walk, const struct walk_value *value, char **out)
+{
+    int err = value->len > LONG_VALUE ? check_run(walk, value) : 0;
+
+    *out = NULL;
+    if (err) {
+        return err;
     }
-    if (!err && !begins_run(walk, value, header)) {
-        err = ERR_CORRUPT;
+    *out = xmalloc(value->len);
+    err = walk_pread(walk->env, value->offset + WALK_HEADER, *out, value->len);
+    if (!err) { /* the read above has brought its page into the page cache */
+        err = check_run(walk, value);
     }
     if (err) {
         free(*out);

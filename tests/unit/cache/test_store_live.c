@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/lmdb_page.h"
 #include "base/mem.h"
+#include "cache/store/store_parts.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -52,6 +53,7 @@ static struct {
     _Atomic ino_t file; /* 0: all can be read */
     _Atomic off_t from;
 } bad;
+static atomic_size_t longest; /* bytes that were asked for at once, at most */
 
 enum { PAGE = 4096 };
 
@@ -62,6 +64,9 @@ ssize_t __wrap_pread64(int fd, void *to, size_t len, off_t from)
 {
     struct stat file;
 
+    if (len > atomic_load(&longest)) {
+        atomic_store(&longest, len);
+    }
     if (atomic_load(&bad.file) && from < atomic_load(&bad.from) + PAGE &&
         from + (off_t)len > atomic_load(&bad.from) && fstat(fd, &file) == 0 &&
         file.st_ino == atomic_load(&bad.file)) {
@@ -411,5 +416,61 @@ Test(store_live, a_damaged_segment_is_not_written_to_any_more)
     cr_expect_eq(kit_matches(&kit, "seg-*.mdb"), 2);
     store_stats(kit.store, &stats);
     cr_expect_eq(stats.commit_errors, 0);
+    kit_fini(&kit);
+}
+
+/* ---- a length that is wrong ---- */
+
+/* Makes the value of the first record longer by so much, in the leaves that lead to it. */
+static void lengthen_first(const struct kit *kit, uint32_t by)
+{
+    char path[128], page[PAGE];
+    unsigned lengthened = 0;
+
+    path_of(kit, "seg-00000001.mdb", path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    for (uint64_t at = 2; pread(fd, page, PAGE, (off_t)at * PAGE) == PAGE; at++) {
+        struct page header;
+        struct node node;
+        uint16_t offset;
+        uint32_t key;
+        memcpy(&header, page, sizeof(header));
+        if (header.number != at || header.flags != PAGE_LEAF) {
+            continue;
+        }
+        memcpy(&offset, page + sizeof(header), sizeof(offset));
+        memcpy(&node, page + offset, sizeof(node));
+        memcpy(&key, page + offset + sizeof(node), sizeof(key));
+        if (node.flags == NODE_BIG && node.key_len == sizeof(key) && key == 1) {
+            node.high = (uint16_t)(node.high + (by >> 16));
+            cr_assert_eq(pwrite(fd, &node, sizeof(node), (off_t)at * PAGE + offset), sizeof(node));
+            lengthened++;
+        }
+    }
+    close(fd);
+    cr_assert_gt(lengthened, 0);
+}
+
+/* The file has room for it, and memory may have not. */
+Test(store_live, a_wrong_length_costs_no_memory)
+{
+    enum { LONGER = 16 << 20 };
+    struct kit kit;
+    struct segment_record read;
+    char key[16];
+
+    kit_init(&kit, UINT64_C(4) << 30); /* segments of 32 MiB */
+    for (unsigned i = 0; i < 24; i++) {
+        snprintf(key, sizeof(key), "%u", i);
+        cr_assert_eq(kit_put(kit.store, key, 1000000), 0);
+    }
+    lengthen_first(&kit, LONGER);
+    struct segments *segments = &kit.store->disk.segments;
+    struct segment *segment = segments_pin(segments, 1);
+    cr_assert_not_null(segment);
+    atomic_store(&longest, 0);
+    cr_expect_eq(lookup_record(segment, 1, WALK_READ, &read), ERR_CORRUPT);
+    cr_expect_lt(atomic_load(&longest), LONGER);
+    segments_unpin(segments, segment);
     kit_fini(&kit);
 }
