@@ -320,10 +320,11 @@ static int find_with(struct store *store, const uint8_t hash[STORE_HASH], struct
     const struct found_object *was;
     int result = read_object_result(read, &was);
 
+    /* first: if the deletion ends meanwhile, it is in a commit after which nothing is current */
+    if (writer_is_dropping(&store->writer, hash)) {
+        return ERR_NOT_FOUND;
+    }
     if (is_current(store, was)) {
-        if (writer_is_dropping(&store->writer, hash)) {
-            return ERR_NOT_FOUND;
-        }
         return result ? result : share(store, read, &was->object, &out->object);
     }
     int err = locate(store, hash, WALK_NOW, out);

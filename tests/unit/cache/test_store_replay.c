@@ -1,5 +1,5 @@
 /* What happens to a batch, and to an eviction, that LMDB or the disk interrupts. mdb_put(),
- * mdb_txn_commit() and fallocate() are wrapped at link time. */
+ * mdb_txn_commit(), mdb_env_info() and fallocate() are wrapped at link time. */
 #include "store_kit.h"
 
 #include "base/err.h"
@@ -9,11 +9,13 @@
 #include "cache/store/disk.h"
 #include "cache/store/lookup.h"
 #include "cache/store/segments.h"
+#include "cache/store/store_parts.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +73,9 @@ static int root_fd(const char *path)
     return -1;
 }
 
+static atomic_bool is_held; /* commits to the index wait at the gate */
+static sem_t gate;
+
 int __real_mdb_txn_commit(MDB_txn *txn);
 int __wrap_mdb_txn_commit(MDB_txn *txn);
 
@@ -80,6 +85,9 @@ int __wrap_mdb_txn_commit(MDB_txn *txn)
     const char *path;
 
     mdb_env_get_path(mdb_txn_env(txn), &path);
+    if (atomic_load(&is_held) && strstr(path, "/index.")) {
+        sem_wait(&gate);
+    }
     int refusal = strstr(path, atomic_load(&refused)) ? atomic_load(&refusing) : 0;
     if (refusal) {
         mdb_txn_abort(txn);
@@ -651,5 +659,65 @@ Test(store_replay, drops_have_nothing_copied, .timeout = 60)
     cr_expect_eq(batch_write(&disk, &ops, &wrote), 0, "the index takes it");
     op_end(op);
     disk_close(&disk);
+    kit_fini(&kit);
+}
+
+/* ---- a deletion ends while somebody looks ---- */
+
+static _Thread_local struct store *looked_at; /* not NULL: the gate opens after the next look */
+
+int __real_mdb_env_info(MDB_env *env, MDB_envinfo *info);
+int __wrap_mdb_env_info(MDB_env *env, MDB_envinfo *info);
+
+int __wrap_mdb_env_info(MDB_env *env, MDB_envinfo *info)
+{
+    struct store *store = looked_at;
+    int err = __real_mdb_env_info(env, info);
+
+    if (store) {
+        looked_at = NULL;
+        atomic_store(&is_held, false);
+        sem_post(&gate);
+        store_flush(store);
+    }
+    return err;
+}
+
+static void wake(void *arg)
+{
+    sem_post(arg);
+}
+
+/* It began before the look, and is over between the question what was committed last, and the
+ * question what is being deleted. */
+Test(store_replay, what_was_read_before_its_deletion_is_not_found_after_it, .timeout = 60)
+{
+    struct kit kit;
+    struct store_object object;
+    uint8_t hash[STORE_HASH];
+    sem_t done;
+    struct store_waiter waiter = {.wake = wake, .arg = &done};
+
+    kit_init(&kit, KIT_SIZE);
+    sem_init(&done, 0, 0);
+    sem_init(&gate, 0, 0);
+    cr_assert_eq(kit_put(kit.store, "k", 1000), 0);
+    kit_hash(kit.store, SPAN("k"), hash);
+    cr_assert(store_read_object(kit.store, hash, SPAN("k"), true, &waiter));
+    sem_wait(&done);
+    cr_assert_eq(store_find_now(kit.store, hash, SPAN("k"), waiter.read, &object), 0);
+    store_object_done(kit.store, &object);
+
+    atomic_store(&is_held, true);
+    store_drop(kit.store, hash, NULL, NULL);
+    looked_at = kit.store;
+    cr_expect_eq(store_find_now(kit.store, hash, SPAN("k"), waiter.read, &object), ERR_NOT_FOUND);
+    if (looked_at) { /* it did not even have to look */
+        looked_at = NULL;
+        atomic_store(&is_held, false);
+        sem_post(&gate);
+    }
+    store_object_done(kit.store, &object);
+    store_read_leave(&waiter);
     kit_fini(&kit);
 }
