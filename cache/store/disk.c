@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/minmax.h"
 #include "cache/store/crashes.h"
 #include "cache/store/directory.h"
 #include "cache/store/evict.h"
@@ -139,6 +140,7 @@ static int open_index_or_anew(struct disk *disk, const char *path, const struct 
 struct listing {
     struct disk *disk;
     uint64_t count;
+    uint32_t last; /* the highest id */
 };
 
 static void count_segment(void *arg, const struct index_segment *listed)
@@ -146,6 +148,7 @@ static void count_segment(void *arg, const struct index_segment *listed)
     struct listing *listing = arg;
 
     listing->count++;
+    listing->last = (uint32_t)max_u64(listing->last, listed->id);
     listing->disk->newest[listed->log] = listed->id;
 }
 
@@ -231,7 +234,8 @@ static int load_segments(struct disk *disk, const char *path, void (*wake)(void 
     }
     segments_init(segments, path, disk->size / segment_size + listing.count);
     segments->segment_size = segment_size;
-    segments->next_id = disk->index->next_id;
+    /* an id must not come back, and no checksum covers the next one */
+    segments->next_id = (uint32_t)max_u64(disk->index->next_id, listing.last + UINT64_C(1));
     segments->wake = wake;
     segments->wake_arg = arg;
     memcpy(segments->home.uuid, disk->index->uuid, sizeof(segments->home.uuid));

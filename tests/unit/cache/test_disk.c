@@ -7,6 +7,8 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LEN = 1000 };
@@ -85,5 +87,54 @@ Test(disk, without_its_index_all_segments_are_strays)
     kit_reopen(&kit);
     cr_expect_eq(kit_matches(&kit, "seg-*"), 0);
     cr_expect_eq(kit_find(kit.store, "k", &object), ERR_NOT_FOUND);
+    kit_fini(&kit);
+}
+
+/* Writes over what the index says of the next id. No checksum covers that. */
+static void forget_next(const struct kit *kit)
+{
+    const uint32_t first = 1;
+    char path[128];
+    struct stat file;
+    unsigned hits = 0;
+
+    snprintf(path, sizeof(path), "%s/index.mdb", kit->dir);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    CHECK(fd >= 0 && fstat(fd, &file) == 0);
+    size_t size = (size_t)file.st_size;
+    char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(map != MAP_FAILED);
+    for (char *at = map; (at = memmem(at, size - (size_t)(at - map), "next", 4)) != NULL; at += 4) {
+        memcpy(at + 4, &first, sizeof(first));
+        hits++;
+    }
+    munmap(map, size);
+    close(fd);
+    cr_assert_gt(hits, 0);
+}
+
+static void put_megabytes(const struct kit *kit, unsigned from, unsigned count)
+{
+    char key[32];
+
+    for (unsigned i = from; i < from + count; i++) {
+        snprintf(key, sizeof(key), "megabyte %u", i);
+        cr_assert_eq(kit_put(kit->store, key, 1000000), 0);
+    }
+}
+
+/* A record that has not been deleted so far may still name a segment that is gone. */
+Test(disk, no_id_comes_back_though_the_next_one_is_lost)
+{
+    struct kit kit;
+
+    kit_init(&kit, KIT_SIZE);
+    put_megabytes(&kit, 0, 20);
+    cr_assert_eq(kit_matches(&kit, "seg-0000000[1-3].mdb"), 0, "they were evicted");
+    store_close(&kit.store);
+    forget_next(&kit);
+    kit_reopen(&kit);
+    put_megabytes(&kit, 20, 3);
+    cr_expect_eq(kit_matches(&kit, "seg-0000000[1-3].mdb"), 0);
     kit_fini(&kit);
 }
