@@ -213,8 +213,9 @@ static void ranges_overlay(const struct ranges *first, const struct ranges *seco
 struct filler {
     struct trie *trie;
     const struct ranges *ranges;
-    size_t i;       /* the range of the address last looked at */
-    key block_last; /* the end of the block of `leaf` */
+    unsigned shortest; /* length of the largest block there may be */
+    size_t i;          /* the range of the address last looked at */
+    key block_last;    /* the end of the block of `leaf` */
     uint32_t leaf;
     bool has_leaf;
 };
@@ -229,7 +230,7 @@ static uint32_t filler_leaf(struct filler *f, key first, unsigned bits)
     if (f->has_leaf && first <= f->block_last && first >= low) {
         return f->leaf;
     }
-    while (bits > 0) {
+    while (bits > f->shortest) {
         key wider = first & ~((((key)1 << (KEY_BITS - bits)) << 1) - 1);
         if (wider < low || block_last(wider, bits - 1) > high) {
             break;
@@ -328,9 +329,9 @@ static void fill_node(struct filler *f, uint32_t index, key base, unsigned depth
     }
 }
 
-static void fill_root(struct trie *trie, const struct ranges *ranges)
+static void fill_root(struct trie *trie, const struct ranges *ranges, unsigned shortest)
 {
-    struct filler f = {.trie = trie, .ranges = ranges};
+    struct filler f = {.trie = trie, .ranges = ranges, .shortest = shortest};
 
     for (uint32_t i = 0; i < ARRAY_LEN(trie->root); i++) {
         key first = (key)i << (KEY_BITS - ROOT_BITS);
@@ -346,12 +347,13 @@ static void fill_root(struct trie *trie, const struct ranges *ranges)
     trie->leaves = trimmed(trie->leaves, &trie->leaf_cap, trie->leaf_count, sizeof(*trie->leaves));
 }
 
-static void trie_init(struct trie *trie, const struct netmap_entry *first, size_t first_count,
-                      const struct netmap_entry *second, size_t second_count, bool v4)
+/* Flattens the entries of one family to `out`, and keeps the first layer's as covers. */
+static void trie_begin(struct trie *trie, const struct netmap_entry *first, size_t first_count,
+                       const struct netmap_entry *second, size_t second_count, bool v4,
+                       struct ranges *out)
 {
     struct ranges above = {0};
     struct ranges below = {0};
-    struct ranges both = {0};
     size_t count;
 
     trie->covers = covers_of(first, first_count, v4, &trie->cover_count);
@@ -359,20 +361,26 @@ static void trie_init(struct trie *trie, const struct netmap_entry *first, size_
     struct cover *lower = covers_of(second, second_count, v4, &count);
     covers_flatten(lower, count, &below);
     free(lower);
-    ranges_overlay(&above, &below, &both);
-    fill_root(trie, &both);
+    ranges_overlay(&above, &below, out);
     free(above.at);
     free(below.at);
-    free(both.at);
 }
 
 struct netmap *netmap_new(const struct netmap_entry *first, size_t first_count,
                           const struct netmap_entry *second, size_t second_count)
 {
     struct netmap *map = xcalloc(1, sizeof(*map));
+    struct ranges v4 = {0};
+    struct ranges v6 = {0};
 
-    trie_init(&map->v4, first, first_count, second, second_count, true);
-    trie_init(&map->v6, first, first_count, second, second_count, false);
+    trie_begin(&map->v4, first, first_count, second, second_count, true, &v4);
+    trie_begin(&map->v6, first, first_count, second, second_count, false, &v6);
+    bool uniform = v4.count == 1 && v6.count == 1 && v4.at[0].value == v6.at[0].value;
+    unsigned shortest = uniform ? 0 : 1; /* scope 0 is for both families */
+    fill_root(&map->v4, &v4, shortest);
+    fill_root(&map->v6, &v6, shortest);
+    free(v4.at);
+    free(v6.at);
     return map;
 }
 

@@ -6,7 +6,8 @@
  * `second`, which decides where no prefix of `first` covers an address. The result is the coarsest
  * partition of the address space into aligned blocks of one value. So the scope of an answer is
  * right also in holes inside a prefix and in areas that no prefix covers, and neighbours of equal
- * value are one block.
+ * value are one block. Only if the whole map has one value is a block as large as a family:
+ * resolvers use an answer with scope 0 for everybody, be it of the other family (RFC 7871 7.3.1).
  *
  * It is stored as a compressed trie (a Poptrie): two bytes of the address index a table, then one
  * byte each node. A node has one bit per slot for "there is a node below" and one for "another leaf

@@ -337,6 +337,29 @@ Test(answer, rfc7871_nearest_and_scope)
     check(rows, ARRAY_LEN(rows));
 }
 
+/* Resolvers may use an answer with scope 0 for clients of the other family, too. */
+Test(family, rfc7871_7_3_1_has_a_scope_where_only_the_other_has_a_map)
+{
+    dialogue_init(&d,
+                  "listen: ['127.0.0.1:5300']\n"
+                  "replicas:\n"
+                  "  - { name: fra, addresses: [192.0.2.10] }\n"
+                  "  - { name: nyc, addresses: [198.51.100.10] }\n"
+                  "nearest: { map: [{ prefix: 10.0.0.0/8, replica: fra }] }\n"
+                  "zones:\n"
+                  "  - name: ex\n"
+                  "    nameservers: [ns.other]\n"
+                  "    names: [{ name: www, policy: nearest }, { name: all, policy: static }]\n");
+    struct question near = {.name = "www.ex", .type = "A", .subnet = "2001:db8::/32"};
+    const char *got = ask(&d, &near);
+    cr_expect(strstr(got, "192.0.2.10") && strstr(got, "198.51.100.10"), "%s", got);
+    cr_expect(strstr(got, "edns scope 32/1"), "%s", got);
+    struct question all = {.name = "all.ex", .type = "A", .subnet = "2001:db8::/32"};
+    got = ask(&d, &all);
+    cr_expect(strstr(got, "edns scope 32/0"), "%s", got);
+    dialogue_fini(&d);
+}
+
 Test(answer, without_a_subnet_the_resolver_decides)
 {
     struct question q = {.name = "www.cdn.example.net", .type = "A"};

@@ -99,9 +99,44 @@ Test(netmap, the_whole_space_may_be_one_entry)
     struct netmap *map = netmap_new(entries, 2, NULL, 0);
 
     cr_expect_eq(find(map, "255.255.255.255").value, 1);
-    cr_expect_eq(find(map, "255.255.255.255").scope, 0);
+    cr_expect_eq(find(map, "255.255.255.255").scope, 1);
     cr_expect_eq(find(map, "ffff::/16").value, 2);
     netmap_free(&map);
+}
+
+/* An answer with scope 0 is "suitable as a response for all networks". */
+Test(netmap, rfc7871_7_3_1_scope_0_is_for_both_families)
+{
+    struct netmap_entry v4[] = {{prefix_of("10.0.0.0/8"), 1}};
+    struct netmap_entry v6[] = {{prefix_of("2001:db8::/32"), 1}};
+    struct netmap_entry apart[] = {{prefix_of("0.0.0.0/0"), 1}, {prefix_of("::/0"), 2}};
+    struct netmap_entry alike[] = {{prefix_of("0.0.0.0/0"), 1}, {prefix_of("::/0"), 1}};
+    const struct {
+        const char *what;
+        const struct netmap_entry *entries;
+        size_t count;
+        const char *network;
+        uint8_t scope;
+    } cases[] = {
+        {"only IPv4 has prefixes", v4, 1, "2001:db8::/48", 1},
+        {"only IPv6 has", v6, 1, "10.0.0.0/24", 1},
+        {"a value each", apart, 2, "10.0.0.0/24", 1},
+        {"a value each", apart, 2, "ffff::/16", 1},
+        {"one value for all", alike, 2, "10.0.0.0/24", 0},
+        {"one value for all", alike, 2, "ffff::/16", 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        for (unsigned layer = 0; layer < 2; layer++) {
+            const struct netmap_entry *entries = cases[i].entries;
+            struct netmap *map = layer ? netmap_new(NULL, 0, entries, cases[i].count)
+                                       : netmap_new(entries, cases[i].count, NULL, 0);
+            struct netmap_hit hit = find(map, cases[i].network);
+            cr_expect_eq(hit.scope, cases[i].scope, "%s: %s/%u", cases[i].what, cases[i].network,
+                         hit.scope);
+            netmap_free(&map);
+        }
+    }
 }
 
 Test(netmap, the_later_of_two_equal_prefixes_counts)
@@ -367,7 +402,8 @@ static void look(const struct scattered *s, const struct netmap *map, struct ip 
 
     cr_assert_eq(hit.value, reference(&s->map, &ip));
     cr_assert(block_is(s, ip, base + hit.scope, hit.value), "/%u is not one block", hit.scope);
-    cr_assert(!hit.scope || !block_is(s, ip, base + hit.scope - 1, hit.value),
+    cr_assert_neq(hit.scope, 0, "the other family has other values");
+    cr_assert(hit.scope == 1 || !block_is(s, ip, base + hit.scope - 1, hit.value),
               "/%u is not the largest block", hit.scope);
 }
 
