@@ -1,6 +1,5 @@
 #include "cache/store/disk.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -407,17 +406,12 @@ int disk_check(struct disk *disk)
     return err;
 }
 
-struct pruning {
-    const struct disk *disk;
-    struct buf missing; /* ids */
-};
-
 static void note_missing(void *arg, const struct index_segment *listed)
 {
-    struct pruning *pruning = arg;
+    struct disk *disk = arg;
 
-    if (!segments_is_live(&pruning->disk->segments, listed->id)) {
-        buf_append(&pruning->missing, span_of(&listed->id, sizeof(listed->id)));
+    if (!segments_is_live(&disk->segments, listed->id)) {
+        buf_append(&disk->missing, span_of(&listed->id, sizeof(listed->id)));
     }
 }
 
@@ -425,16 +419,16 @@ static void note_missing(void *arg, const struct index_segment *listed)
  * writes. */
 int disk_prune(struct disk *disk)
 {
-    struct pruning pruning = {.disk = disk};
+    struct buf *missing = &disk->missing;
     uint32_t id;
 
-    int err = disk->pruned ? 0 : index_each_segment(disk->index, note_missing, &pruning);
-    while (!err && buf_len(&pruning.missing) > 0) {
-        memcpy(&id, buf_span(&pruning.missing).at, sizeof(id));
-        buf_consume(&pruning.missing, sizeof(id));
+    int err = disk->pruned ? 0 : index_each_segment(disk->index, note_missing, disk);
+    while (!err && buf_len(missing) > 0) {
+        memcpy(&id, buf_span(missing).at, sizeof(id));
+        buf_consume(missing, sizeof(id));
         index_drop_segment(disk->index, id);
     }
-    buf_fini(&pruning.missing);
+    buf_fini(missing);
     return err;
 }
 

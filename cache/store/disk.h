@@ -6,6 +6,7 @@
 #ifndef LARDER_CACHE_STORE_DISK_H
 #define LARDER_CACHE_STORE_DISK_H
 
+#include "base/buf.h"
 #include "base/list.h"
 #include "cache/store/index.h"
 #include "cache/store/meter.h"
@@ -48,6 +49,7 @@ struct disk {
     bool damaged;             /* the index is damaged, and not replaced so far */
     bool checked;             /* checked: LMDB may write to the files of earlier runs */
     bool pruned;              /* the index lists no segment without a file */
+    struct buf missing;       /* while it is pruned: the ids of those */
     uint32_t newest[S3_LOGS]; /* the segments that the last run wrote to; 0: none */
     int dir;                  /* descriptor of the locked directory */
     int crash_mark;           /* from crashes.h; -1: none */
@@ -58,7 +60,8 @@ struct disk {
     bool spoiled[S3_LOGS];         /* one was fuller than accounted for, or is damaged */
     struct s3fifo policy;
     struct eviction eviction;
-    unsigned unreadable; /* errors of evictions that were not counted so far */
+    struct transfer *transfer; /* while it is copying: what it holds (forward.c) */
+    unsigned unreadable;       /* errors of evictions that were not counted so far */
     struct spares spares;
     struct list puts; /* in progress, with chunks in segments */
     struct disk_uses uses;

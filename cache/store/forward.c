@@ -9,12 +9,25 @@
 
 #include <errno.h>
 
-/* The examination of a victim within one batch. */
+/* An object that is being kept. */
+struct kept {
+    const uint8_t *hash;
+    struct location location; /* its present place */
+    struct segment_record read;
+    struct segment_record newer; /* its head, if it was updated */
+    struct store_chunk *chunks;  /* its new table */
+    uint8_t uses;                /* of the copy */
+};
+
+/* The examination of a victim within one batch. The disk knows it, and so what it holds: the writer
+ * may be left by a jump meanwhile (guard.h), and then all of it stays for good. */
 struct transfer {
     struct disk *disk;
     struct segment *victim;
     enum s3_pressure pressure;
-    uint64_t passed; /* bytes of objects examined so far */
+    uint64_t passed;  /* bytes of objects examined so far */
+    struct kept kept; /* the object being examined */
+    void *chunk;      /* a copy of one of its chunks; owned */
 };
 
 /* ---- reading what is there, what this batch has written included ----
@@ -77,21 +90,12 @@ static int read_current(struct disk *disk, uint32_t id, uint32_t number, struct 
 
 /* ---- one object ---- */
 
-/* An object that is being kept. */
-struct kept {
-    const uint8_t *hash;
-    struct location location; /* its present place */
-    struct segment_record read;
-    struct segment_record newer; /* its head, if it was updated */
-    struct store_chunk *chunks;  /* its new table */
-    uint8_t uses;                /* of the copy */
-};
-
 static void kept_fini(struct kept *kept)
 {
     free(kept->read.copy);
     free(kept->newer.copy);
     free(kept->chunks);
+    *kept = (struct kept){0};
 }
 
 static int read_newer_head(struct disk *disk, struct kept *kept)
@@ -174,7 +178,9 @@ static int copy_chunk(struct transfer *transfer, const struct kept *kept, struct
                     lookup_chunk(transfer->victim, chunk, WALK_READ, &bytes, &copy)) != 0) {
         return ERR_CORRUPT;
     }
+    transfer->chunk = copy;
     int err = append_copy(transfer->disk, kept, bytes, chunk);
+    transfer->chunk = NULL;
     free(copy);
     return err;
 }
@@ -318,20 +324,20 @@ static int walk_record(struct transfer *transfer, uint32_t number)
 {
     struct disk *disk = transfer->disk;
     struct ledger_line line = ledger_read(&transfer->victim->ledger, number);
-    struct kept kept = {0};
+    struct kept *kept = &transfer->kept;
 
     transfer->passed += line.size;
-    if (line.uses == 0 || (line.tag && judge(transfer, &line, &kept.uses) != S3_KEEP)) {
+    if (line.uses == 0 || (line.tag && judge(transfer, &line, &kept->uses) != S3_KEEP)) {
         leave(transfer, &line); /* most objects leave without being read from the disk */
         return 0;
     }
     int err = 0;
-    if (read_current(disk, transfer->victim->id, number, &kept.read) == 0) {
-        transfer->passed += line.tag ? 0 : kept.read.bytes.len; /* it was not counted so far */
-        kept.hash = kept.read.record.hash;
-        err = walk_used(transfer, number, &line, &kept);
+    if (read_current(disk, transfer->victim->id, number, &kept->read) == 0) {
+        transfer->passed += line.tag ? 0 : kept->read.bytes.len; /* it was not counted so far */
+        kept->hash = kept->read.record.hash;
+        err = walk_used(transfer, number, &line, kept);
     }
-    kept_fini(&kept);
+    kept_fini(kept);
     return err;
 }
 
@@ -340,30 +346,31 @@ static int walk_record(struct transfer *transfer, uint32_t number)
 static int walk_owner(struct transfer *transfer, const uint8_t hash[STORE_HASH])
 {
     struct disk *disk = transfer->disk;
-    struct kept kept = {.hash = hash};
+    struct kept *kept = &transfer->kept;
     int err = 0;
 
-    if (index_peek(disk->index, hash, &kept.location) != 0 ||
-        kept.location.segment == transfer->victim->id) {
+    kept->hash = hash;
+    if (index_peek(disk->index, hash, &kept->location) != 0 ||
+        kept->location.segment == transfer->victim->id) {
         return 0;
     }
-    if (read_kept(disk, &kept) == 0 && bytes_in(&kept.read.record, transfer->victim->id)) {
-        struct segment *home = segments_slot(&disk->segments, kept.location.segment);
+    if (read_kept(disk, kept) == 0 && bytes_in(&kept->read.record, transfer->victim->id)) {
+        struct segment *home = segments_slot(&disk->segments, kept->location.segment);
         uses_load(disk, home);
         struct ledger_line line = {
             .tag = append_tag(hash),
-            .size = object_size(&kept.location),
-            .uses = ledger_uses(&home->ledger, kept.location.object),
+            .size = object_size(&kept->location),
+            .uses = ledger_uses(&home->ledger, kept->location.object),
         };
-        if (judge(transfer, &line, &kept.uses) == S3_KEEP) {
+        if (judge(transfer, &line, &kept->uses) == S3_KEEP) {
             weigh(transfer, &line, S3_KEEP);
-            err = keep(transfer, &kept);
+            err = keep(transfer, kept);
         } else {
             leave(transfer, &line);
             err = index_drop(disk->index, hash);
         }
     }
-    kept_fini(&kept);
+    kept_fini(kept);
     return err;
 }
 
@@ -418,15 +425,19 @@ int forward_walk(struct disk *disk, struct segment *victim, uint64_t budget,
                  enum s3_pressure pressure, bool *no_room)
 {
     struct eviction *at = &disk->eviction;
-    struct transfer transfer = {.disk = disk, .victim = victim, .pressure = pressure};
+    struct transfer *transfer = xmalloc(sizeof(*transfer));
 
+    *transfer = (struct transfer){.disk = disk, .victim = victim, .pressure = pressure};
+    disk->transfer = transfer;
     at->copying = true;
-    int err = walk_on(&transfer, at, budget);
+    int err = walk_on(transfer, at, budget);
     *no_room = err == ERR_AGAIN;
     if (*no_room) { /* further objects leave ghosts, but are not kept */
-        transfer.pressure = S3_CRUSHED;
-        err = walk_on(&transfer, at, budget);
+        transfer->pressure = S3_CRUSHED;
+        err = walk_on(transfer, at, budget);
     }
     at->copying = false;
+    disk->transfer = NULL;
+    free(transfer);
     return err;
 }
