@@ -85,7 +85,8 @@ static void locate(struct answering *a, const struct policy *policy, struct choi
         input->ranking = rank_nearest(a, policy, ip, bits - outer, &scope);
         leaf = scope > leaf ? scope : leaf;
     }
-    if (ip == &a->query->edns.ecs.ip && leaf && leaf + outer > a->packet.opt.scope) {
+    bool depends = leaf && policy->member_count > 1; /* on where the client is */
+    if (depends && ip == &a->query->edns.ecs.ip && leaf + outer > a->packet.opt.scope) {
         a->packet.opt.scope = (uint8_t)(leaf + outer); /* the longest scope of several choices */
     }
     bool explores = a->view->explore && input->ranking && input->ranking->explorable;

@@ -360,6 +360,36 @@ Test(family, rfc7871_7_3_1_has_a_scope_where_only_the_other_has_a_map)
     dialogue_fini(&d);
 }
 
+/* RFC 7871 7.2.1: whoever asks gets the only replica of the name. */
+Test(single, an_answer_without_a_choice_has_scope_0)
+{
+    static const char *const names[] = {"near.ex", "share.ex", "named.ex"};
+
+    dialogue_init(&d, "listen: ['127.0.0.1:5300']\n"
+                      "replicas:\n"
+                      "  - { name: fra, addresses: [192.0.2.10] }\n"
+                      "  - { name: nyc, addresses: [198.51.100.10] }\n"
+                      "  - { name: far, target: far.example.org }\n"
+                      "nearest: { map: [{ prefix: 10.0.0.0/8, replica: nyc }] }\n"
+                      "zones:\n"
+                      "  - name: ex\n"
+                      "    nameservers: [ns.other]\n"
+                      "    names:\n"
+                      "      - { name: near, policy: nearest, replicas: [fra] }\n"
+                      "      - { name: share, policy: weighted, replicas: [fra] }\n"
+                      "      - { name: named, policy: nearest, replicas: [far] }\n"
+                      "      - { name: two, policy: nearest, replicas: [fra, nyc] }\n");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct question q = {.name = names[i], .type = "A", .subnet = "10.1.0.0/16"};
+        const char *got = ask(&d, &q);
+        cr_expect(strstr(got, "edns scope 16/0"), "%s", got);
+    }
+    struct question two = {.name = "two.ex", .type = "A", .subnet = "10.1.0.0/16"};
+    const char *got = ask(&d, &two);
+    cr_expect(strstr(got, "edns scope 16/8"), "%s", got);
+    dialogue_fini(&d);
+}
+
 Test(answer, without_a_subnet_the_resolver_decides)
 {
     struct question q = {.name = "www.cdn.example.net", .type = "A"};
