@@ -383,7 +383,7 @@ static int set_options(struct udp *udp, const struct endpoint *endpoint, bool bo
     /* Answers are small, and nobody on the way may cut them in pieces (RFC 9715): what forged ICMP
      * says of the path counts for nothing. What cannot be cut needs no number, so the kernel has
      * less to do. */
-    if (!err && v4) {
+    if (!err && (v4 || !endpoint_v6only(endpoint))) {
         err = set(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
     }
     return err;

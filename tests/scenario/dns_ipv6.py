@@ -5,9 +5,12 @@ UDP and TCP on [::1] and on sockets bound to no address, which answer from the o
 client subnets and scopes; the client's own address; limits by /56; cookies; updates.
 """
 import base64
+import ctypes
+import os
 import pathlib
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -23,6 +26,7 @@ SECOND = "2001:db8:ffff::53"  # of the server
 ONE, SAME, OTHER = "2001:db8:1:100::1", "2001:db8:1:1ff::2", "2001:db8:1:200::1"
 KEY = tsig.Key("k", b"s" * 32)
 PATIENCE = 60
+IP_MTU_DISCOVER, IP_PMTUDISC_PROBE = 10, 3
 CONFIG = """
 listen: ["[::1]:{one}", "[::]:{six}", "{both}"]
 admin: {{ address: "[::1]:{admin}" }}
@@ -108,6 +112,29 @@ def sources(server, own):
         expect("an update, too", peer == to and answer.rcode == 0, (peer, answer.rcode))
     answer, _ = ask(("::1", server.one), query("d.ex.test", AAAA))
     expect("what was set", answer.addresses() == ["2001:db8::d"], answer.records)
+
+
+def sockets_of(process):
+    """The sockets of another process (pidfd_getfd), as far as we are allowed to have them."""
+    call = ctypes.CDLL(None, use_errno=True).syscall
+    pidfd = os.pidfd_open(process.pid)
+    for number in map(int, os.listdir(f"/proc/{process.pid}/fd")):
+        fd = call(438, pidfd, number, 0)
+        if fd >= 0 and stat.S_ISSOCK(os.fstat(fd).st_mode):
+            with socket.socket(fileno=fd) as sock:
+                yield sock
+        elif fd >= 0:
+            os.close(fd)
+    os.close(pidfd)
+
+
+def uncut(server):
+    """Forged ICMP must not make the kernel cut answers to IPv4 clients in pieces (RFC 9715), also
+    where they come to a socket of both families."""
+    seen = [sock.getsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER) for sock in sockets_of(server.process)
+            if sock.type == socket.SOCK_DGRAM and sock.getsockname()[1] == server.both]
+    expect("no answer is cut", set(seen) <= {IP_PMTUDISC_PROBE}, seen)
+    print("seen" if seen else "not allowed to look", flush=True)
 
 
 def by_tcp(server, own):
@@ -230,6 +257,7 @@ def main():
         server = Server(build, pathlib.Path(folder))
         try:
             sources(server, own)
+            uncut(server)
             by_tcp(server, own)
             subnets(server)
             if own:
