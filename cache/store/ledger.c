@@ -103,8 +103,7 @@ void ledger_fini(struct ledger *ledger)
     *ledger = (struct ledger){0};
 }
 
-/* ---- any thread. Of two uses counted at the same moment one may be lost; a lost bit is set again
- * later ---- */
+/* ---- any thread. Of two uses counted at the same moment one may be lost ---- */
 
 static uint8_t byte_of(const struct ledger *ledger, uint32_t number)
 {
@@ -113,12 +112,15 @@ static uint8_t byte_of(const struct ledger *ledger, uint32_t number)
     return leaf ? atomic_load_explicit(&leaf->uses[number % LEDGER_LEAF], memory_order_relaxed) : 0;
 }
 
-static void set_byte(struct ledger *ledger, uint32_t number, uint8_t byte)
+/* Changes a byte that is still as it was: what is doubted meanwhile must not count as verified
+ * again. */
+static void change_byte(struct ledger *ledger, uint32_t number, uint8_t from, uint8_t to)
 {
     struct ledger_leaf *leaf = leaf_get(ledger, number);
 
     if (leaf) {
-        atomic_store_explicit(&leaf->uses[number % LEDGER_LEAF], byte, memory_order_relaxed);
+        atomic_compare_exchange_strong_explicit(&leaf->uses[number % LEDGER_LEAF], &from, to,
+                                                memory_order_relaxed, memory_order_relaxed);
     }
 }
 
@@ -128,7 +130,7 @@ void ledger_use(struct ledger *ledger, uint32_t number, unsigned uses)
     uint8_t next = (uint8_t)((byte & VERIFIED) | s3_hits_use(byte & (VERIFIED - 1), uses));
 
     if (next != byte) { /* so that the cache line of an object in constant use is only read */
-        set_byte(ledger, number, next);
+        change_byte(ledger, number, byte, next);
     }
 }
 
@@ -158,7 +160,11 @@ bool ledger_is_verified(const struct ledger *ledger, uint32_t number)
 
 void ledger_set_verified(struct ledger *ledger, uint32_t number)
 {
-    set_byte(ledger, number, byte_of(ledger, number) | VERIFIED);
+    struct ledger_leaf *leaf = leaf_get(ledger, number);
+
+    if (leaf) {
+        atomic_fetch_or_explicit(&leaf->uses[number % LEDGER_LEAF], VERIFIED, memory_order_relaxed);
+    }
 }
 
 void ledger_doubt(struct ledger *ledger)
@@ -197,7 +203,7 @@ void ledger_write(struct ledger *ledger, uint32_t number, const struct ledger_li
     if (leaf) {
         leaf->tag[number % LEDGER_LEAF] = line->tag;
         leaf->size[number % LEDGER_LEAF] = class_of(line->size);
-        set_byte(ledger, number, line->uses);
+        atomic_store_explicit(&leaf->uses[number % LEDGER_LEAF], line->uses, memory_order_relaxed);
     }
 }
 
@@ -244,8 +250,8 @@ void ledger_load(struct ledger *ledger, uint32_t block, struct span uses)
         uint8_t byte = byte_of(ledger, number);
         uint8_t stored = (uint8_t)uses.at[i] & (VERIFIED - 1);
         if (stored) {
-            set_byte(ledger, number,
-                     (uint8_t)((byte & VERIFIED) | s3_hits_add(byte & (VERIFIED - 1), stored)));
+            change_byte(ledger, number, byte,
+                        (uint8_t)((byte & VERIFIED) | s3_hits_add(byte & (VERIFIED - 1), stored)));
         }
     }
 }

@@ -2,6 +2,7 @@
 #include "cache/store/s3fifo.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 
 Test(ledger, counts_uses_up_to_the_bound)
 {
@@ -139,4 +140,41 @@ Test(ledger, takes_little_more_than_six_bytes_an_object)
         cr_expect_lt((double)ledger_memory(&ledger) / cases[i].objects, 6.7);
         ledger_fini(&ledger);
     }
+}
+
+/* ---- threads ---- */
+
+static void *load_again_and_again(void *arg)
+{
+    struct ledger *ledger = arg;
+    char uses[LEDGER_BLOCK];
+
+    memset(uses, 1, sizeof(uses));
+    for (int i = 0; i < 2000; i++) {
+        ledger_load(ledger, 0, span_of(uses, sizeof(uses)));
+    }
+    return NULL;
+}
+
+/* Somebody else has written to the file while uses are counted. */
+Test(ledger, what_is_doubted_is_not_verified_again_by_its_uses)
+{
+    struct ledger ledger;
+    pthread_t thread;
+    unsigned verified = 0;
+
+    ledger_init(&ledger, LEDGER_BLOCK);
+    cr_assert_eq(pthread_create(&thread, NULL, load_again_and_again, &ledger), 0);
+    for (int round = 0; round < 2000; round++) {
+        for (uint32_t i = 0; i < LEDGER_BLOCK; i++) {
+            ledger_set_verified(&ledger, i);
+        }
+        ledger_doubt(&ledger);
+        for (uint32_t i = 0; i < LEDGER_BLOCK; i++) {
+            verified += ledger_is_verified(&ledger, i);
+        }
+    }
+    pthread_join(thread, NULL);
+    cr_expect_eq(verified, 0);
+    ledger_fini(&ledger);
 }
