@@ -3,6 +3,7 @@ import datetime
 import json
 import os
 import platform
+import shutil
 import subprocess
 
 PACKAGES = ["nginx", "varnish", "squid-openssl", "trafficserver", "h2o", "haproxy", "gdnsd", "knot",
@@ -40,7 +41,7 @@ def source_of(build):
 def commit_of(build):
     """That of the sources now; they may have changed after they were built."""
     source = source_of(build)
-    if not source:
+    if not source or not shutil.which("git"):
         return None
     out = subprocess.run(["git", "-C", source, "describe", "--always", "--dirty"],
                          capture_output=True, text=True, check=False)

@@ -6,6 +6,7 @@ import math
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -638,6 +639,7 @@ class Traces(unittest.TestCase):
 
 
 class Builds(unittest.TestCase):
+    @unittest.skipUnless(shutil.which("git"), "git is missing")
     def test_the_commit_is_that_of_what_was_built(self):
         with tempfile.TemporaryDirectory() as folder:
             source, build = f"{folder}/source", f"{folder}/build"
@@ -653,6 +655,8 @@ class Builds(unittest.TestCase):
                 json.dumps({"directories": {"source": source, "build": build}}))
             pathlib.Path(build, "proxy/larder-proxy").touch()
             self.assertEqual(machine.commit_of(build), "v7")
+            with unittest.mock.patch.dict(os.environ, PATH="/nowhere"):
+                self.assertIsNone(machine.commit_of(build), "without git it is not known")
             self.assertRegex(machine.built(build), r"^\d{4}-\d\d-\d\dT")
 
 
