@@ -64,6 +64,17 @@ Test(cache_parts, what_was_of_no_use_is_passed_over_but_not_what_came_after_it)
     cache_kit_close(&kit);
 }
 
+static void claim_rest(struct cache_kit *kit, struct asked *asked, struct claim *claim)
+{
+    cr_expect(cache_claim(kit->cache,
+                          &(struct claim_order){.lookup = &asked->lookup,
+                                                .base = asked->lookup.object,
+                                                .from = 1000,
+                                                .to = UINT64_MAX,
+                                                .where = CLAIM_HERE},
+                          claim));
+}
+
 Test(cache_parts, who_reads_an_old_version_does_not_bring_it_back)
 {
     struct cache_kit kit;
@@ -77,13 +88,7 @@ Test(cache_parts, who_reads_an_old_version_does_not_bring_it_back)
     kit.now += 60;
     fetch(&kit, "http://a/x", NULL, fresh, 2500000);
     await_store(&kit, "http://a/x");
-    cr_expect(cache_claim(kit.cache,
-                          &(struct claim_order){.lookup = &old.lookup,
-                                                .base = old.lookup.object,
-                                                .from = 1000,
-                                                .to = UINT64_MAX,
-                                                .where = CLAIM_HERE},
-                          &claim));
+    claim_rest(&kit, &old, &claim);
     cr_expect_not(claim.kept, "the store has a newer one");
     cache_unclaim(kit.cache, &claim);
     ask(&kit, "http://a/x", NULL, &now);
@@ -112,13 +117,7 @@ Test(cache_parts, what_a_304_has_forbidden_is_not_brought_back)
     cache_discard(kit.cache, flight, 0);
     flight_leave(&alone);
     flight_unref(&flight);
-    cr_expect(cache_claim(kit.cache,
-                          &(struct claim_order){.lookup = &old.lookup,
-                                                .base = old.lookup.object,
-                                                .from = 1000,
-                                                .to = UINT64_MAX,
-                                                .where = CLAIM_HERE},
-                          &claim));
+    claim_rest(&kit, &old, &claim);
     cr_expect_not(claim.kept);
     cache_unclaim(kit.cache, &claim);
     cr_expect_eq(result_of(&kit, "http://a/x", NULL), CACHE_LEAD, "nobody else finds it");
